@@ -1,0 +1,45 @@
+"""Local volume change of a deformation."""
+
+import torch
+
+from jssr.spatial.warp import Spacing
+
+
+def jacobian_matrix(displacement_mm: torch.Tensor, spacing_mm: Spacing) -> torch.Tensor:
+    """``∂(p + u)/∂p`` as ``(batch, 3, 3, z, y, x)`` [component, direction], central differences."""
+    columns = []
+    for direction, axis in enumerate((4, 3, 2)):
+        (slope,) = torch.gradient(
+            displacement_mm.float(), spacing=spacing_mm[direction], dim=axis, edge_order=1
+        )
+        columns.append(slope)
+    matrix = torch.stack(columns, dim=2)
+    identity = torch.eye(3, device=matrix.device).view(1, 3, 3, 1, 1, 1)
+    return matrix + identity
+
+
+def jacobian_determinant(displacement_mm: torch.Tensor, spacing_mm: Spacing) -> torch.Tensor:
+    """Volume ratio of the map ``p -> p + u(p)`` at each voxel, ``(batch, z, y, x)``.
+
+    Below zero the map folds. Nothing is clipped.
+    """
+    m = jacobian_matrix(displacement_mm, spacing_mm)
+    return (
+        m[:, 0, 0] * (m[:, 1, 1] * m[:, 2, 2] - m[:, 1, 2] * m[:, 2, 1])
+        - m[:, 0, 1] * (m[:, 1, 0] * m[:, 2, 2] - m[:, 1, 2] * m[:, 2, 0])
+        + m[:, 0, 2] * (m[:, 1, 0] * m[:, 2, 1] - m[:, 1, 1] * m[:, 2, 0])
+    )
+
+
+def folding_fraction(determinant: torch.Tensor, mask: torch.Tensor) -> float:
+    """The part of the masked voxels where the determinant is not positive."""
+    return float((determinant[mask] <= 0).float().mean()) if bool(mask.any()) else 0.0
+
+
+def log_jacobian_sd(determinant: torch.Tensor, mask: torch.Tensor, floor: float = 1e-9) -> float:
+    """Standard deviation of ``log |J|`` over the masked voxels; folds count as ``log(floor)``."""
+    return (
+        float(torch.log(determinant[mask].clamp_min(floor)).std(unbiased=False))
+        if bool(mask.any())
+        else 0.0
+    )

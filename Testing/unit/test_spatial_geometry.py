@@ -1,0 +1,73 @@
+"""Grids agree with SimpleITK's."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from jssr.spatial.geometry import Geometry, same_geometry
+
+
+@pytest.fixture
+def oblique() -> sitk.Image:
+    image = sitk.Image([12, 10, 8], sitk.sitkInt16)
+    image.SetSpacing((0.8, 1.1, 2.5))
+    image.SetOrigin((-40.0, 17.5, 300.25))
+    image.SetDirection(sitk.Euler3DTransform((0, 0, 0), 0.2, -0.1, 0.4).GetMatrix())
+    return image
+
+
+def test_index_to_world_equals_simpleitk(oblique: sitk.Image) -> None:
+    matrix = Geometry.of(oblique).index_to_world
+    for index in ((0, 0, 0), (11, 0, 7), (3, 9, 5)):
+        wanted = oblique.TransformIndexToPhysicalPoint(index)
+        assert np.allclose(matrix @ [*index, 1], [*wanted, 1], atol=1e-9)
+
+
+def test_corners_are_the_outermost_voxel_centres(oblique: sitk.Image) -> None:
+    corners = Geometry.of(oblique).corners_mm()
+    wanted = [
+        oblique.TransformIndexToPhysicalPoint((x, y, z))
+        for x in (0, 11)
+        for y in (0, 9)
+        for z in (0, 7)
+    ]
+    assert np.allclose(sorted(map(tuple, corners)), sorted(wanted), atol=1e-9)
+
+
+def test_a_coarse_voxel_lies_at_the_mean_of_those_it_covers(oblique: sitk.Image) -> None:
+    coarse = Geometry.of(oblique).coarsened(2)
+    covered = [
+        oblique.TransformIndexToPhysicalPoint((x, y, z))
+        for x in (2, 3)
+        for y in (4, 5)
+        for z in (0, 1)
+    ]
+    assert coarse.size == (6, 5, 4)
+    assert np.allclose(
+        (coarse.index_to_world @ [1, 2, 0, 1])[:3], np.mean(covered, axis=0), atol=1e-9
+    )
+
+
+def test_a_grid_that_cannot_be_divided_is_refused(oblique: sitk.Image) -> None:
+    with pytest.raises(ValueError, match="divided by 3"):
+        Geometry.of(oblique).coarsened(3)
+
+
+def test_images_go_there_and_back(oblique: sitk.Image) -> None:
+    geometry = Geometry.of(oblique)
+    image = geometry.image(np.zeros((8, 10, 12), np.float32))
+    assert same_geometry(Geometry.of(image), geometry, 1e-9)
+    vectors = geometry.vector_image(np.ones((3, 8, 10, 12), np.float32))
+    assert vectors.GetNumberOfComponentsPerPixel() == 3
+    assert same_geometry(Geometry.of(vectors), geometry, 1e-9)
+
+
+def test_an_array_that_does_not_fit_is_refused(oblique: sitk.Image) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        Geometry.of(oblique).image(np.zeros((12, 10, 8)))
+
+
+def test_a_shifted_grid_is_another_one(oblique: sitk.Image) -> None:
+    moved = sitk.Image(oblique)
+    moved.SetOrigin((-40.0, 17.5, 300.75))
+    assert not same_geometry(Geometry.of(oblique), Geometry.of(moved))
