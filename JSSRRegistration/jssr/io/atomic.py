@@ -1,0 +1,200 @@
+"""Files and folders that appear whole or not at all."""
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from jssr.errors import InputError
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+def no_space_error(path: Path) -> InputError:
+    """What to raise when ``path`` cannot be written for want of space."""
+    return InputError(
+        f"There is no space left to write '{path}'; free some or choose another output folder."
+    )
+
+
+def explain_write_failure(error: BaseException | None, path: Path) -> InputError | None:
+    """The sentence for ``error``, met while writing ``path``; ``None`` if it is no such failure."""
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _NO_SPACE:
+        return no_space_error(path)
+    if error.errno in _NOT_ALLOWED:
+        return InputError(f"'{path}' cannot be written for want of permission; choose another.")
+    return None
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Gives a hidden path beside ``path`` to write to, and renames it to ``path`` at success.
+
+    The hidden name keeps the suffix, by which writers choose the format.
+
+    Raises:
+        InputError: there is no space or no permission, or the folder is missing.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"The folder of '{path}' does not exist; make it first.")
+    part = path.with_name(f".{os.getpid()}-part-{path.name}")
+    try:
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        explained = explain_write_failure(error, path)
+        if explained is None:
+            raise
+        raise explained from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+class OutputFolder:
+    """Context manager: a folder that appears with all its files at success, or not at all.
+
+    The files are written to a hidden sibling, ``with OutputFolder(path) as folder``, which is moved
+    into place at the end and removed after any exception, Ctrl-C included.
+
+    A folder that is there already and holds something is refused, unless ``overwrite`` is set.
+    Then only entries named in ``owned``, or written anew, are replaced; whatever else lies there
+    stays.
+
+    Raises:
+        InputError: the output exists, cannot be written, or the disk is full.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        owned: Collection[str] = (),
+        required_bytes: int = 0,
+    ) -> None:
+        self._path = path.absolute()
+        self._overwrite = overwrite
+        self._owned = frozenset(owned)
+        self._required_bytes = required_bytes
+        self._made_parents: list[Path] = []
+        self._part: Path | None = None
+
+    def __enter__(self) -> Path:
+        self._refuse_existing()
+        try:
+            self._make_parents()
+            free = _free_bytes(self._path)
+            if free < self._required_bytes:
+                raise InputError(
+                    f"Writing to '{self._path}' needs {self._required_bytes / 1e6:.0f} MB and "
+                    f"{free / 1e6:.0f} MB are free; free some or choose another output folder."
+                )
+            self._part = _hidden_sibling(self._path, "part")
+        except BaseException as error:
+            self._remove_parents()
+            self._raise_explained(error)
+            raise
+        return self._part
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        part = self._part
+        assert part is not None, "left without having been entered"
+        try:
+            if error is None:
+                self._commit(part)
+        except BaseException as failure:
+            self._discard(part)
+            self._raise_explained(failure)
+            raise
+        self._discard(part, keep_parents=error is None)
+        self._raise_explained(error)
+
+    def _refuse_existing(self) -> None:
+        path = self._path
+        if path.exists() and not path.is_dir():
+            raise InputError(f"The output '{path}' is a file; give a folder.")
+        if path.is_dir() and any(path.iterdir()) and not self._overwrite:
+            raise InputError(
+                f"The output folder '{path}' already holds files; "
+                "add --overwrite to replace them, or choose another."
+            )
+
+    def _make_parents(self) -> None:
+        missing = [p for p in self._path.parents if not p.exists()]
+        for parent in reversed(missing):
+            parent.mkdir()
+            self._made_parents.append(parent)
+
+    def _discard(self, part: Path, *, keep_parents: bool = False) -> None:
+        shutil.rmtree(part, ignore_errors=True)
+        if not keep_parents:
+            self._remove_parents()
+
+    def _remove_parents(self) -> None:
+        for parent in reversed(self._made_parents):
+            try:
+                parent.rmdir()
+            except OSError:
+                return  # somebody else put something there meanwhile
+
+    def _raise_explained(self, error: BaseException | None) -> None:
+        explained = explain_write_failure(error, self._path)
+        if explained is not None:
+            raise explained from error
+
+    def _commit(self, part: Path) -> None:
+        part.chmod(0o777 & ~_umask())
+        if not self._path.exists() or not any(self._path.iterdir()):
+            os.replace(part, self._path)
+            return
+        names = {entry.name for entry in part.iterdir()}
+        backup = _hidden_sibling(self._path, "old")
+        moved: list[str] = []
+        try:
+            for name in sorted(self._owned | names):
+                if (self._path / name).exists():
+                    os.replace(self._path / name, backup / name)
+                    moved.append(name)
+            for name in sorted(names):
+                os.replace(part / name, self._path / name)
+        except BaseException:
+            for name in moved:
+                _remove(self._path / name)
+                os.replace(backup / name, self._path / name)
+            raise
+        finally:
+            shutil.rmtree(backup, ignore_errors=True)
+
+
+def _hidden_sibling(path: Path, kind: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f".{path.name}-{kind}-", dir=path.parent))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _free_bytes(path: Path) -> int:
+    existing = next(p for p in (path, *path.parents) if p.exists())
+    return shutil.disk_usage(existing).free

@@ -1,0 +1,220 @@
+"""CT series from folders of DICOM slices, through SimpleITK, with the slices' places checked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from jssr.errors import InputError
+
+_SERIES_UID, _SERIES_NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
+_MODALITY, _POSITION, _ORIENTATION = "0008|0060", "0020|0032", "0020|0037"
+_CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
+_MAGIC_OFFSET, _MAGIC = 128, b"DICM"
+_META_BYTES = 1024
+_STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
+_ORIENTATION_TOLERANCE = 1e-3
+_SHIFT_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class DicomSlice:
+    """One image file: its place in LPS mm, its axes (row then column), and its voxels' layout.
+
+    ``frames`` is more than 1 for an enhanced (multi-frame) file.
+    """
+
+    path: Path
+    modality: str
+    position_mm: tuple[float, ...]
+    orientation: tuple[float, ...]
+    size: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    frames: int
+
+
+@dataclass(frozen=True)
+class DicomSeries:
+    """The slices of one series, as they lie in one folder."""
+
+    uid: str
+    number: str
+    description: str
+    slices: tuple[DicomSlice, ...]
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether ``path`` begins as a DICOM file."""
+    with path.open("rb") as stream:
+        stream.seek(_MAGIC_OFFSET)
+        return stream.read(len(_MAGIC)) == _MAGIC
+
+
+def list_series(folder: Path) -> list[DicomSeries]:
+    """The image series whose slices lie directly in ``folder``, in the order of their names.
+
+    Raises:
+        InputError: a CT slice in it is damaged.
+    """
+    heads: dict[str, tuple[str, str]] = {}
+    slices: dict[str, list[DicomSlice]] = {}
+    for path in sorted(folder.iterdir()):
+        if not path.is_file() or path.name.startswith(".") or path.name == "DICOMDIR":
+            continue
+        header = _header(path)
+        if header is None:
+            continue
+        uid = _tag(header, _SERIES_UID)
+        heads.setdefault(uid, (_tag(header, _SERIES_NUMBER), _tag(header, _DESCRIPTION)))
+        slices.setdefault(uid, []).append(_slice(path, header))
+    return [DicomSeries(uid, *heads[uid], tuple(slices[uid])) for uid in heads]
+
+
+def read_series(path: Path) -> sitk.Image:
+    """The CT volume of the one series in folder ``path``, or of the series of the file ``path``.
+
+    Raises:
+        InputError: there is no series, or more than one; it is no CT; slices are missing, doubled,
+            unevenly spaced, tilted, or do not fit together.
+    """
+    folder = path if path.is_dir() else path.parent
+    found = list_series(folder)
+    if not path.is_dir():
+        found = [s for s in found if any(one.path == path for one in s.slices)]
+    if not found:
+        raise InputError(
+            f"'{path}' holds no DICOM image; give the folder that the slices lie in themselves "
+            "(folders below it are not searched)."
+        )
+    if len(found) > 1:
+        raise InputError(
+            f"'{path}' holds {len(found)} series ({'; '.join(_describe(s) for s in found)}); "
+            "give one of these files instead of the folder to choose its series."
+        )
+    ordered = _ordered(found[0], path)
+    if len(ordered) == 1:
+        return _execute(sitk.ImageFileReader(), ordered, path)
+    return _execute(sitk.ImageSeriesReader(), ordered, path)
+
+
+def _header(path: Path) -> sitk.ImageFileReader | None:
+    """The header of an image file; ``None`` for a file of another kind."""
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        if is_dicom(path) and _CT_IMAGE_STORAGE in path.read_bytes()[:_META_BYTES]:
+            raise InputError(
+                f"The DICOM slice '{path}' is damaged or cut short; get it again."
+            ) from error
+        return None
+    return reader
+
+
+def _slice(path: Path, header: sitk.ImageFileReader) -> DicomSlice:
+    size, spacing = header.GetSize(), header.GetSpacing()
+    return DicomSlice(
+        path,
+        _tag(header, _MODALITY),
+        _numbers(_tag(header, _POSITION)),
+        _numbers(_tag(header, _ORIENTATION)),
+        (size[0], size[1]),
+        (spacing[0], spacing[1]),
+        size[2] if len(size) > 2 else 1,
+    )
+
+
+def _tag(header: sitk.ImageFileReader, key: str) -> str:
+    return header.GetMetaData(key).strip() if header.HasMetaDataKey(key) else ""
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split("\\"))
+    except ValueError:
+        return ()
+
+
+def _describe(series: DicomSeries) -> str:
+    first = series.slices[0]
+    title = " ".join(part for part in (series.number, series.description) if part) or "unnamed"
+    modality = first.modality or "no modality"
+    return f"'{title}', {modality}, {len(series.slices)} files as '{first.path.name}'"
+
+
+def _ordered(series: DicomSeries, path: Path) -> list[DicomSlice]:
+    """The slices along their normal, once they are known to make one even volume."""
+    slices = series.slices
+    for one in slices:
+        if one.modality != "CT":
+            modality = one.modality or "unknown"
+            raise InputError(f"'{path}' holds a series of modality {modality}; give a CT series.")
+    if len(slices) == 1 and slices[0].frames > 1:
+        return list(slices)
+    if any(len(one.position_mm) != 3 or len(one.orientation) != 6 for one in slices):
+        raise InputError(
+            f"'{path}' has slices without a position in space; export the series again."
+        )
+    first = slices[0]
+    if any(
+        one.frames > 1
+        or one.size != first.size
+        or not np.allclose(one.spacing_mm, first.spacing_mm, rtol=_ORIENTATION_TOLERANCE)
+        or not np.allclose(one.orientation, first.orientation, atol=_ORIENTATION_TOLERANCE)
+        for one in slices
+    ):
+        raise InputError(
+            f"'{path}' mixes slices of different size, spacing or orientation in one series; "
+            "keep only those of the volume."
+        )
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    ordered = sorted(slices, key=lambda one: float(np.dot(one.position_mm, normal)))
+    _check_steps(np.array([one.position_mm for one in ordered]), normal, path)
+    return ordered
+
+
+def _check_steps(positions_mm: np.ndarray, normal: np.ndarray, path: Path) -> None:
+    if len(positions_mm) < 2:
+        return
+    steps = np.diff(positions_mm @ normal)
+    usual = float(np.median(steps))
+    tolerance = max(_STEP_TOLERANCE_MM, _STEP_TOLERANCE * usual)
+    if steps.min() < min(_STEP_TOLERANCE_MM, usual / 2) or usual <= 0:
+        raise InputError(
+            f"'{path}' has several slices at one place, as when times or phases share a series; "
+            "keep those of one volume."
+        )
+    uneven = np.flatnonzero(np.abs(steps - usual) > tolerance)
+    if uneven.size:
+        at = positions_mm[uneven[0]] @ normal
+        raise InputError(
+            f"'{path}' has missing or unevenly spaced slices ({steps[uneven[0]]:.2f} mm after the "
+            f"slice at {at:.1f} mm, {usual:.2f} mm elsewhere); export the whole series again."
+        )
+    shift = positions_mm[-1] - positions_mm[0]
+    length = float(shift @ normal)
+    if np.linalg.norm(shift - length * normal) > _SHIFT_TOLERANCE * length:
+        raise InputError(
+            f"'{path}' was scanned with a tilted gantry; correct the tilt (as Slicer's DICOM "
+            "import does) and give the result."
+        )
+
+
+def _execute(
+    reader: sitk.ImageFileReader | sitk.ImageSeriesReader, slices: list[DicomSlice], path: Path
+) -> sitk.Image:
+    reader.SetImageIO("GDCMImageIO")
+    names = [str(one.path) for one in slices]
+    if isinstance(reader, sitk.ImageSeriesReader):
+        reader.SetFileNames(names)
+    else:
+        reader.SetFileName(names[0])
+    try:
+        return reader.Execute()
+    except RuntimeError as error:
+        raise InputError(
+            f"The DICOM series '{path}' has a damaged slice or one cut short; get it again."
+        ) from error

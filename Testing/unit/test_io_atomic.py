@@ -1,0 +1,137 @@
+"""Files and folders appear whole or not at all, whatever happens on the way."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from jssr.errors import InputError
+from jssr.io.atomic import OutputFolder, whole_file
+
+
+def _tree(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def test_a_folder_appears_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "a" / "b"
+    with OutputFolder(target) as folder:
+        (folder / "one.txt").write_text("1")
+        assert not target.exists()
+    assert _tree(tmp_path) == {"a", "a/b", "a/b/one.txt"}
+    umask = os.umask(0)
+    os.umask(umask)
+    assert target.stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_after_an_exception(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), OutputFolder(tmp_path / "a" / "b") as folder:
+        (folder / "one.txt").write_text("1")
+        raise error
+    assert _tree(tmp_path) == set()
+
+
+def test_an_existing_output_is_refused_and_kept(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "old.txt").write_text("old")
+    with pytest.raises(InputError, match="already holds files; add --overwrite"):
+        OutputFolder(target).__enter__()
+    assert _tree(tmp_path) == {"out", "out/old.txt"}
+
+
+def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with OutputFolder(tmp_path / "out") as folder:
+        (folder / "one.txt").write_text("1")
+    assert _tree(tmp_path) == {"out", "out/one.txt"}
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("file")
+    with pytest.raises(InputError, match="is a file; give a folder"):
+        OutputFolder(tmp_path / "out", overwrite=True).__enter__()
+
+
+def _old_output(tmp_path: Path) -> Path:
+    target = tmp_path / "out"
+    target.mkdir()
+    for name in ("same.txt", "stale.txt", "mine.txt"):
+        (target / name).write_text("old")
+    return target
+
+
+def test_overwriting_replaces_own_files_and_leaves_others(tmp_path: Path) -> None:
+    target = _old_output(tmp_path)
+    with OutputFolder(target, overwrite=True, owned=("same.txt", "stale.txt")) as folder:
+        (folder / "same.txt").write_text("new")
+        (folder / "more").mkdir()
+    assert _tree(tmp_path) == {"out", "out/same.txt", "out/more", "out/mine.txt"}
+    assert (target / "same.txt").read_text() == "new"
+    assert (target / "mine.txt").read_text() == "old"
+
+
+def test_a_failed_overwrite_keeps_the_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = _old_output(tmp_path)
+    replace = os.replace
+
+    def fail_on_last(source: Path, destination: Path) -> None:
+        if Path(destination) == target / "z.txt":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, destination)
+
+    with (
+        pytest.raises(InputError, match="no space left"),
+        OutputFolder(target, overwrite=True, owned=("stale.txt",)) as folder,
+    ):
+        (folder / "same.txt").write_text("new")
+        (folder / "z.txt").write_text("new")
+        monkeypatch.setattr(os, "replace", fail_on_last)
+    assert _tree(tmp_path) == {"out", "out/same.txt", "out/stale.txt", "out/mine.txt"}
+    assert {path.read_text() for path in target.iterdir()} == {"old"}
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="no space left to write"),
+        OutputFolder(tmp_path / "out") as folder,
+    ):
+        (folder / "part").write_text("1")
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert _tree(tmp_path) == set()
+
+
+def test_too_little_space_is_told_before_the_work(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    with pytest.raises(InputError, match="MB are free"):
+        OutputFolder(tmp_path / "a" / "out", required_bytes=free * 2).__enter__()
+    assert _tree(tmp_path) == set()
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "one.nii.gz"
+    with whole_file(target) as part:
+        part.write_text("1")
+        assert part.name.endswith(".nii.gz")
+        assert not target.exists()
+    assert _tree(tmp_path) == {"one.nii.gz"}
+
+
+def test_a_broken_off_file_leaves_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "one.txt"
+    target.write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_file(target) as part:
+        part.write_text("half")
+        raise KeyboardInterrupt
+    assert target.read_text() == "old"
+    assert _tree(tmp_path) == {"one.txt"}
+
+
+def test_a_file_without_its_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"), whole_file(tmp_path / "no" / "x"):
+        pass

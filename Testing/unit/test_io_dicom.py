@@ -1,0 +1,137 @@
+"""DICOM folders become the volume that was cut into slices, or are refused with the reason."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from sample_scans import scan_image, write_dicom_series
+
+from jssr.errors import InputError
+from jssr.io.dicom import list_series
+from jssr.io.images import read_scan
+from jssr.spatial.geometry import Geometry, same_geometry
+from jssr.spatial.linear import rotation
+
+
+def _tilted_scan() -> sitk.Image:
+    image = scan_image()
+    direction = rotation(np.array([0.2, 0.1, -0.3]), np.zeros(3))[:3, :3]
+    image.SetDirection(direction.ravel().tolist())
+    return image
+
+
+@pytest.mark.parametrize("image", [scan_image(), _tilted_scan()], ids=["straight", "oblique"])
+def test_a_series_becomes_its_volume(tmp_path: Path, image: sitk.Image) -> None:
+    write_dicom_series(image, tmp_path / "series")
+    scan = read_scan(tmp_path / "series")
+    assert same_geometry(Geometry.of(scan), Geometry.of(image))
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(image))
+    assert scan.GetMetaDataKeys() == ()
+
+
+def test_slices_are_sorted_by_place_and_not_by_name(tmp_path: Path) -> None:
+    image = scan_image()
+    paths = write_dicom_series(image, tmp_path / "series")
+    for path, order in zip(paths, np.random.default_rng(0).permutation(len(paths)), strict=True):
+        path.rename(path.with_name(f"{order:02d}"))
+    scan = read_scan(tmp_path / "series")
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(image))
+
+
+def test_other_files_in_the_folder_are_passed_over(tmp_path: Path) -> None:
+    paths = write_dicom_series(scan_image(), tmp_path / "series")
+    (tmp_path / "series" / "notes.txt").write_text("seen by radiology")
+    (tmp_path / "series" / ".hidden").write_bytes(paths[0].read_bytes())
+    assert read_scan(tmp_path / "series").GetSize()[2] == len(paths)
+
+
+def test_one_file_chooses_its_series(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    write_dicom_series(scan_image(seed=1), folder, uid="1.2.1", prefix="a")
+    wanted = scan_image(seed=2)
+    second = write_dicom_series(wanted, folder, uid="1.2.2", prefix="b")
+    scan = read_scan(second[4])
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(wanted))
+
+
+def test_two_series_are_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    write_dicom_series(scan_image(), folder, uid="1.2.1", description="arterial", prefix="a")
+    write_dicom_series(scan_image(), folder, uid="1.2.2", description="delayed", prefix="b")
+    assert [len(series.slices) for series in list_series(folder)] == [12, 12]
+    with pytest.raises(InputError, match=r"2 series .*3 arterial.*a000.*3 delayed.*b000"):
+        read_scan(folder)
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("nothing here")
+    with pytest.raises(InputError, match="holds no DICOM image"):
+        read_scan(tmp_path)
+
+
+def test_a_missing_slice_is_refused(tmp_path: Path) -> None:
+    paths = write_dicom_series(scan_image(), tmp_path / "series")
+    paths[5].unlink()
+    with pytest.raises(InputError, match=r"missing or unevenly spaced slices \(6\.00 mm"):
+        read_scan(tmp_path / "series")
+
+
+def _moved(offsets_mm: np.ndarray) -> np.ndarray:
+    image = scan_image()
+    places = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(image.GetSize()[2])]
+    return np.array(places) + offsets_mm
+
+
+def test_uneven_spacing_is_refused_and_rounding_is_not(tmp_path: Path) -> None:
+    along = np.zeros((12, 3))
+    along[7:, 2] = 1.0
+    write_dicom_series(scan_image(), tmp_path / "uneven", positions_mm=_moved(along))
+    with pytest.raises(InputError, match="unevenly spaced"):
+        read_scan(tmp_path / "uneven")
+    along[7:, 2] = 0.05
+    write_dicom_series(scan_image(), tmp_path / "rounded", positions_mm=_moved(along))
+    assert read_scan(tmp_path / "rounded").GetSize()[2] == 12
+
+
+def test_two_slices_at_one_place_are_refused(tmp_path: Path) -> None:
+    along = np.zeros((12, 3))
+    along[6, 2] = -3.0
+    write_dicom_series(scan_image(), tmp_path / "series", positions_mm=_moved(along))
+    with pytest.raises(InputError, match="several slices at one place"):
+        read_scan(tmp_path / "series")
+
+
+def test_a_tilted_gantry_is_refused(tmp_path: Path) -> None:
+    sideways = np.zeros((12, 3))
+    sideways[:, 1] = np.arange(12)
+    write_dicom_series(scan_image(), tmp_path / "series", positions_mm=_moved(sideways))
+    with pytest.raises(InputError, match="tilted gantry"):
+        read_scan(tmp_path / "series")
+
+
+def test_slices_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "series"
+    write_dicom_series(scan_image(), folder, prefix="a")
+    write_dicom_series(scan_image((12, 30, 24)), folder, prefix="b")
+    with pytest.raises(InputError, match="mixes slices of different size"):
+        read_scan(folder)
+
+
+def test_other_modalities_are_refused(tmp_path: Path) -> None:
+    write_dicom_series(scan_image(), tmp_path / "series", modality="MR")
+    with pytest.raises(InputError, match="modality MR"):
+        read_scan(tmp_path / "series")
+
+
+def test_a_slice_cut_short_is_refused(tmp_path: Path) -> None:
+    paths = write_dicom_series(scan_image(), tmp_path / "series")
+    paths[-1].write_bytes(paths[-1].read_bytes()[:700])
+    with pytest.raises(InputError, match=r"slice011\.dcm' is damaged or cut short"):
+        read_scan(tmp_path / "series")
+
+
+def test_a_short_series_is_refused(tmp_path: Path) -> None:
+    write_dicom_series(scan_image((7, 20, 24)), tmp_path / "series")
+    with pytest.raises(InputError, match="has 7 slices"):
+        read_scan(tmp_path / "series")
