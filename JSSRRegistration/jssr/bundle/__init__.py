@@ -1,0 +1,1 @@
+"""The model bundle: manifest, verification, loading and export."""

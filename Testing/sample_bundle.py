@@ -1,0 +1,25 @@
+"""A model bundle with untrained networks, for the tests of what is done with bundles."""
+
+from pathlib import Path
+
+from jssr.bundle.card import Card, Figure
+from jssr.bundle.export import export_bundle
+from jssr.networks import NetworksConfig, build_networks
+
+
+def write_untrained_bundle(folder: Path, spacing_mm: float = 4.0) -> Path:
+    """Exports networks as they are before training, with one figure on the card."""
+    config = NetworksConfig()
+    card = Card(
+        name="untrained",
+        version="0",
+        date="2026-01-01",
+        license="Apache-2.0",
+        intended_use="tests",
+        limits="knows nothing",
+        window_hu=(-160.0, 240.0),
+        spacing_mm=spacing_mm,
+    )
+    figure = Figure("liver error", 1.25, "mm", "no data at all")
+    export_bundle(folder, build_networks(config), config, card, "stages: []\n", [figure])
+    return folder
