@@ -1,0 +1,1 @@
+"""The registration pipeline: preprocess, pre-align, infer, refine, check, compose."""

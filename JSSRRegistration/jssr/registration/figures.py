@@ -1,0 +1,222 @@
+"""The figures of a registration that need no truth."""
+
+import sys
+from collections.abc import Mapping
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from jssr.labels import LABELS, label_index
+from jssr.networks.structure import box_mean
+from jssr.registration.body import body_mask
+from jssr.registration.inference import Answer, Pair
+from jssr.registration.result import (
+    Deformation,
+    LesionFigures,
+    MeanIntensity,
+    Metrics,
+    OrganFigures,
+)
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
+from jssr.spatial.warp import warp
+
+_LEAST_ORGAN_ML = 5.0
+_LEAST_LESION_ML = 0.1
+
+
+def measure(
+    pair: Pair,
+    answer: Answer,
+    similarities: tuple[float, float],
+    intensities: tuple[MeanIntensity, ...],
+    synthesis_dice: float | None,
+    seconds: Mapping[str, float],
+) -> Metrics:
+    """All figures of one registration.
+
+    Args:
+        answer: finished, on the working grid.
+        similarities: :func:`similarity` without and with the displacement.
+    """
+    spacing = pair.grid.spacing_mm
+    displacement = answer.fixed_to_moving_mm
+    determinant = jacobian_determinant(displacement, spacing)
+    body = fixed_body(pair)
+    fixed_labels = pair.fixed_probabilities[0].argmax(dim=0)
+    moving_labels = pair.moving_probabilities[0].argmax(dim=0)
+    carried = warp(pair.moving_probabilities, displacement, spacing)[0].argmax(dim=0)
+    seen = warp(pair.moving.valid.float(), displacement, spacing, padding="zeros")[0, 0] > 0.5
+    seen &= pair.fixed.valid[0, 0]
+    return Metrics(
+        overlap_fraction=_fraction(seen, body),
+        similarity_before=similarities[0],
+        similarity_after=similarities[1],
+        deformation=_deformation(displacement, determinant, body & seen),
+        organs=tuple(
+            _organ(
+                label.index,
+                label.name,
+                pair,
+                fixed_labels,
+                moving_labels,
+                carried,
+                determinant,
+                seen,
+            )
+            for label in LABELS
+            if bool((fixed_labels == label.index).any() | (moving_labels == label.index).any())
+        ),
+        lesions=_lesions(fixed_labels, determinant[0], pair.grid),
+        intensities=intensities,
+        synthesis_dice=synthesis_dice,
+        seconds=dict(seconds),
+        peak_memory_mb=peak_memory_mb(),
+    )
+
+
+def similarity(pair: Pair, displacement_mm: torch.Tensor | None) -> float:
+    """Mean absolute local correlation (5³ voxels) inside the fixed body, 0 to 1.
+
+    The sign is dropped: between phases a vessel may be brighter or darker than its surroundings.
+    """
+    moving, valid = pair.moving.hu.clamp(-200.0, 300.0), pair.moving.valid.float()
+    if displacement_mm is not None:
+        moving = warp(moving, displacement_mm, pair.grid.spacing_mm)
+        valid = warp(valid, displacement_mm, pair.grid.spacing_mm, padding="zeros")
+    correlation = local_correlation(moving, pair.fixed.hu.clamp(-200.0, 300.0))
+    region = fixed_body(pair) & (valid[0, 0] > 0.99) & pair.fixed.valid[0, 0]
+    return float(correlation[0, 0][region].abs().mean()) if bool(region.any()) else 0.0
+
+
+def local_correlation(a: torch.Tensor, b: torch.Tensor, floor: float = 25.0) -> torch.Tensor:
+    """Correlation of ``a`` and ``b`` around each voxel, ``(batch, 1, z, y, x)``, in HU.
+
+    Means are taken off first, so nothing is lost to cancellation; ``floor`` is the variance in HU²
+    below which a patch counts as flat.
+    """
+
+    def smooth(volume: torch.Tensor) -> torch.Tensor:
+        return box_mean(box_mean(volume))
+
+    a, b = a - smooth(a), b - smooth(b)
+    covariance, variance_a, variance_b = smooth(a * b), smooth(a * a), smooth(b * b)
+    return covariance / ((variance_a + floor) * (variance_b + floor)).sqrt()
+
+
+def dice(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Dice of two boolean masks; 1 where both are empty."""
+    total = int(a.sum()) + int(b.sum())
+    return 2.0 * int((a & b).sum()) / total if total else 1.0
+
+
+def mean_intensities(
+    fixed: tuple[torch.Tensor, torch.Tensor], moving: tuple[torch.Tensor, torch.Tensor]
+) -> tuple[MeanIntensity, ...]:
+    """Mean and standard deviation of each label on each scan, from (HU, labels), ``(z, y, x)``."""
+    rows = []
+    for label in LABELS:
+        a = _moments(*fixed, label.index)
+        b = _moments(*moving, label.index)
+        if a != (None, None) or b != (None, None):
+            rows.append(MeanIntensity(label.name, *a, *b))
+    return tuple(rows)
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has held, in 10⁶ bytes; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def fixed_body(pair: Pair) -> torch.Tensor:
+    """The fixed scan's body on the working grid, ``(z, y, x)`` bool."""
+    mask = body_mask(pair.grid.image(pair.fixed.hu[0, 0].numpy()))
+    return torch.from_numpy(sitk.GetArrayFromImage(mask) > 0)
+
+
+def _fraction(part: torch.Tensor, whole: torch.Tensor) -> float:
+    return float(part[whole].float().mean()) if bool(whole.any()) else 0.0
+
+
+def _deformation(
+    displacement: torch.Tensor, determinant: torch.Tensor, region: torch.Tensor
+) -> Deformation:
+    length = displacement[0].norm(dim=0)[region].numpy()
+    if length.size == 0:
+        return Deformation(0.0, 0.0, 0.0, 0.0, 0.0)
+    return Deformation(
+        mean_mm=float(length.mean()),
+        p95_mm=float(np.percentile(length, 95)),
+        max_mm=float(length.max()),
+        folding_fraction=folding_fraction(determinant[0], region),
+        log_jacobian_sd=log_jacobian_sd(determinant[0], region),
+    )
+
+
+def _organ(
+    index: int,
+    name: str,
+    pair: Pair,
+    fixed_labels: torch.Tensor,
+    moving_labels: torch.Tensor,
+    carried: torch.Tensor,
+    determinant: torch.Tensor,
+    seen: torch.Tensor,
+) -> OrganFigures:
+    voxel_ml = float(np.prod(pair.grid.spacing_mm)) / 1000
+    fixed, moving = fixed_labels == index, moving_labels == index
+    cut = _touches_border(fixed, pair.fixed.valid[0, 0]) or _touches_border(
+        moving, pair.moving.valid[0, 0]
+    )
+    volumes = float(fixed.sum()) * voxel_ml, float(moving.sum()) * voxel_ml
+    known = min(volumes) >= _LEAST_ORGAN_ML
+    return OrganFigures(
+        name=name,
+        dice_before=dice(fixed & seen, moving & seen) if known else None,
+        dice_after=dice(fixed & seen, carried.eq(index) & seen) if known else None,
+        fixed_volume_ml=volumes[0],
+        moving_volume_ml=volumes[1],
+        volume_change=float(determinant[0][fixed].mean()) - 1.0 if known and not cut else None,
+        cut_by_field_of_view=cut,
+    )
+
+
+def _touches_border(mask: torch.Tensor, valid: torch.Tensor) -> bool:
+    """Whether the mask reaches a voxel beside which the scan has none."""
+    grown = torch.nn.functional.max_pool3d(mask[None, None].float(), 3, 1, 1)[0, 0] > 0
+    return bool((grown & ~valid).any())
+
+
+def _lesions(
+    labels: torch.Tensor, determinant: torch.Tensor, grid: Geometry
+) -> tuple[LesionFigures, ...]:
+    mask = (labels == label_index("lesion")).to(torch.uint8).numpy()
+    pieces = sitk.ConnectedComponent(grid.image(mask))
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(pieces)
+    numbers = sitk.GetArrayViewFromImage(pieces)
+    found = []
+    for piece in shape.GetLabels():
+        volume_ml = shape.GetPhysicalSize(piece) / 1000
+        if volume_ml < _LEAST_LESION_ML:
+            continue
+        x, y, z = shape.GetCentroid(piece)
+        change = float(determinant.numpy()[numbers == piece].mean()) - 1.0
+        diameter = 2 * shape.GetEquivalentSphericalRadius(piece)
+        found.append(LesionFigures((x, y, z), diameter, volume_ml, change))
+    return tuple(sorted(found, key=lambda lesion: -lesion.volume_ml))
+
+
+def _moments(
+    hu: torch.Tensor, labels: torch.Tensor, index: int
+) -> tuple[float | None, float | None]:
+    values = hu[labels == index]
+    if len(values) < 2:
+        return None, None
+    return float(values.mean()), float(values.std())

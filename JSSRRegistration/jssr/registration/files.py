@@ -1,0 +1,170 @@
+"""Registration from files to files, as the command line does it."""
+
+import gc
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from jssr.bundle.load import load_bundle
+from jssr.errors import InputError
+from jssr.io.atomic import OutputFolder
+from jssr.io.images import read_mask, read_scan
+from jssr.io.transforms import read_linear
+from jssr.labels import Phase
+from jssr.registration.pipeline import register
+from jssr.registration.result import (
+    ALL_OUTPUTS,
+    Output,
+    ProgressCallback,
+    Refine,
+    RegistrationResult,
+)
+from jssr.registration.write import OUTPUT_FILES, write_result
+
+_T = TypeVar("_T")
+
+ReportWriter = Callable[[RegistrationResult, sitk.Image, Path, sitk.Image], None]
+"""Writes the quality report of a result with its fixed scan to a path, last the moving scan."""
+
+
+@dataclass(frozen=True)
+class Moving:
+    """One moving scan to register: its file, what is known of it, and where to look."""
+
+    path: Path
+    phase: Phase | None = None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A registration of files.
+
+    With one moving scan the files appear in ``output`` itself, with several each in its folder
+    ``moving_1``, ``moving_2``, …: file names may name the patient, so they are not used.
+    """
+
+    fixed: Path
+    moving: Sequence[Moving]
+    output: Path
+    model: Path | None = None
+    fixed_phase: Phase | None = None
+    fixed_mask: Path | None = None
+    initial: Literal["rigid", "none"] | Path = "rigid"
+    refine: Refine = Refine.FAST
+    outputs: Collection[Output] = ALL_OUTPUTS
+    seed: int = 0
+    overwrite: bool = False
+
+
+def register_files(
+    request: Request,
+    device: torch.device,
+    *,
+    report: ReportWriter,
+    progress: ProgressCallback,
+    warn: Callable[[str], None],
+) -> list[RegistrationResult]:
+    """Registers each moving scan to the fixed one; the output folder appears whole or not at all.
+
+    ``warn`` is told when a GPU is too small and the CPU takes over. The results come without their
+    images, which are in the files: many of them would fill the memory.
+
+    Raises:
+        InputError: an input cannot be used or an output cannot be written, in one sentence.
+    """
+    if not request.moving:
+        raise InputError("There is no moving scan; give at least one with --moving.")
+    owned = [*OUTPUT_FILES.values(), *(p.name for p in request.output.glob("moving_[0-9]*"))]
+    with OutputFolder(request.output, overwrite=request.overwrite, owned=owned) as folder:
+        progress("Read the scans", 0.0)
+        initial = _initial(request.initial)
+        fixed = read_scan(request.fixed)
+        results = []
+        for number, moving in enumerate(request.moving):
+            shares = _share(progress, number, len(request.moving))
+            place = folder
+            if len(request.moving) > 1:
+                place = folder / f"moving_{number + 1}"
+                place.mkdir()
+            results.append(
+                with_cpu_fallback(
+                    device,
+                    lambda where, m=moving, p=place, s=shares: _register_one(
+                        request, initial, fixed, m, where, p, report, s
+                    ),
+                    warn,
+                )
+            )
+    return results
+
+
+def with_cpu_fallback(
+    device: torch.device, work: Callable[[torch.device], _T], warn: Callable[[str], None]
+) -> _T:
+    """``work(device)``, and once more on the CPU when a GPU's memory does not suffice."""
+    try:
+        return work(device)
+    except torch.OutOfMemoryError:
+        if device.type == "cpu":
+            raise
+    gc.collect()
+    torch.cuda.empty_cache()
+    warn(f"The memory of {device} does not suffice; going on with the CPU, which takes longer.")
+    return work(torch.device("cpu"))
+
+
+def _register_one(
+    request: Request,
+    initial: Literal["rigid", "none"] | np.ndarray,
+    fixed: sitk.Image,
+    moving: Moving,
+    device: torch.device,
+    folder: Path,
+    report: ReportWriter,
+    progress: ProgressCallback,
+) -> RegistrationResult:
+    moving_scan = read_scan(moving.path)
+    result = register(
+        fixed,
+        moving_scan,
+        load_bundle(request.model, device),
+        fixed_phase=request.fixed_phase,
+        moving_phase=moving.phase,
+        initial=initial,
+        fixed_mask=None if request.fixed_mask is None else read_mask(request.fixed_mask, fixed),
+        moving_mask=None if moving.mask is None else read_mask(moving.mask, moving_scan),
+        refine=request.refine,
+        outputs=request.outputs,
+        seed=request.seed,
+        progress=progress,
+    )
+    progress("Write the files", 1.0)
+    write_result(
+        result,
+        fixed,
+        moving_scan,
+        folder,
+        request.outputs,
+        report=lambda path: report(result, fixed, path, moving_scan),
+    )
+    return replace(result, images={})
+
+
+def _initial(initial: Literal["rigid", "none"] | Path) -> Literal["rigid", "none"] | np.ndarray:
+    return read_linear(initial) if isinstance(initial, Path) else initial
+
+
+def _share(progress: ProgressCallback, number: int, count: int) -> ProgressCallback:
+    """Progress of one of ``count`` registrations as progress of them all."""
+
+    def tell(step: str, fraction: float) -> None:
+        title = step if count == 1 else f"{number + 1} of {count}: {step}"
+        progress(title, (number + fraction) / count)
+
+    return tell

@@ -1,0 +1,321 @@
+"""One registration from two scans to one :class:`RegistrationResult`."""
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from jssr.bundle.load import Bundle
+from jssr.errors import Cancelled, InputError
+from jssr.labels import Phase, label_index
+from jssr.registration.figures import dice, mean_intensities, measure
+from jssr.registration.inference import (
+    MARGIN_MM,
+    Answer,
+    Pair,
+    find_displacement,
+    finished,
+    synthesize,
+)
+from jssr.registration.phases import given_phase, guess_phase
+from jssr.registration.prealign import prealign
+from jssr.registration.refinement import refine_answer
+from jssr.registration.result import (
+    ALL_OUTPUTS,
+    CancelCallback,
+    Output,
+    PhaseGuess,
+    ProgressCallback,
+    Refine,
+    RegistrationResult,
+)
+from jssr.registration.segment import Segmentation, carried, label_map, segment
+from jssr.registration.settling import settle
+from jssr.registration.verdict import judge
+from jssr.registration.window import to_hu
+from jssr.registration.working_grid import resample_to_grid, working_grid
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import SpatialTransform, resample
+
+AIR_HU = -1024.0
+_LEAST_SHARED_ML = 10.0
+_NEED_SYNTHETIC_LABELS = {Output.MOVING_SEGMENTATION, Output.METRICS, Output.REPORT}
+
+# Names of the steps as users see them, with the part of the whole time at which each begins.
+_STEPS = {
+    "Pre-align": 0.02,
+    "Segment both scans": 0.15,
+    "Synthesize": 0.35,
+    "Find the deformation": 0.45,
+    "Refine": 0.55,
+    "Check": 0.85,
+    "Make the outputs": 0.92,
+}
+
+
+@dataclass
+class _Steps:
+    """Tells progress, stops on request, and takes the time of each step."""
+
+    progress: ProgressCallback | None
+    cancelled: CancelCallback | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def check(self) -> None:
+        if self.cancelled is not None and self.cancelled():
+            raise Cancelled("The registration was cancelled.")
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        self.check()
+        if self.progress is not None:
+            self.progress(name, _STEPS[name])
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+def register(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    bundle: Bundle,
+    *,
+    fixed_phase: Phase | None = None,
+    moving_phase: Phase | None = None,
+    initial: Literal["rigid", "none"] | np.ndarray = "rigid",
+    fixed_mask: sitk.Image | None = None,
+    moving_mask: sitk.Image | None = None,
+    refine: Refine = Refine.FAST,
+    outputs: Collection[Output] = ALL_OUTPUTS,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+    cancelled: CancelCallback | None = None,
+) -> RegistrationResult:
+    """Register ``moving`` to ``fixed``.
+
+    Args:
+        fixed, moving: 3D scans in HU.
+        bundle: the model, on the device that shall compute.
+        fixed_phase, moving_phase: contrast phases; ``None`` guesses them.
+        initial: how the linear part is found: ``rigid`` pre-alignment, ``none``, or a given 4x4
+            fixed-to-moving matrix in LPS mm.
+        fixed_mask, moving_mask: uint8 images; what is zero counts as not scanned.
+        refine: instance optimization after the networks.
+        outputs: which volumes to make; transforms and figures always come.
+        seed: seeds every random number; the same seed gives the same result.
+        progress, cancelled: callbacks; see :mod:`jssr.registration.result`.
+
+    Raises:
+        InputError: the scans do not overlap after pre-alignment.
+        Cancelled: ``cancelled`` said so.
+    """
+    torch.manual_seed(seed)
+    steps = _Steps(progress, cancelled)
+    with steps.step("Pre-align"):
+        linear = _linear_part(initial, fixed, moving, fixed_mask, moving_mask, steps.check)
+    with steps.step("Segment both scans"):
+        fixed_segmentation = segment(fixed, bundle)
+        steps.check()
+        moving_segmentation = segment(moving, bundle)
+        prepared = partial(
+            _pair,
+            fixed,
+            moving,
+            fixed_mask=fixed_mask,
+            moving_mask=moving_mask,
+            bundle=bundle,
+            fixed_segmentation=fixed_segmentation,
+            moving_segmentation=moving_segmentation,
+        )
+        pair = prepared(linear)
+    fixed_guess = _phase(fixed_phase, fixed_segmentation)
+    moving_guess = _phase(moving_phase, moving_segmentation)
+    with steps.step("Synthesize"):
+        synthesized = synthesize(pair, bundle)
+        synthetic_labels = None
+        if _NEED_SYNTHETIC_LABELS & set(outputs):
+            synthetic_labels = _segment_synthesized(synthesized, pair, bundle)
+    with steps.step("Find the deformation"):
+        answer = find_displacement(pair, synthesized, bundle)
+    if refine is not Refine.OFF:
+        with steps.step("Refine"):
+            answer = refine_answer(pair, synthesized, answer, bundle, refine, steps.check)
+    with steps.step("Check"):
+        settled = settle(linear, pair, finished(answer, pair.grid))
+        judged = pair if settled.linear is linear else prepared(settled.linear)
+        intensities = mean_intensities(
+            (fixed_segmentation.hu, fixed_segmentation.labels()),
+            (moving_segmentation.hu, moving_segmentation.labels()),
+        )
+        agreement = None if synthetic_labels is None else _agreement(pair, synthetic_labels)
+        metrics = measure(
+            judged, settled.fields, settled.similarities, intensities, agreement, steps.seconds
+        )
+        verdict = judge(metrics)
+    with steps.step("Make the outputs"):
+        forward, backward = _transforms(settled.linear, settled.fields, pair.grid)
+        if synthetic_labels is not None:
+            moving_segmentation = _joined(moving_segmentation, synthetic_labels, pair, linear)
+        images = _images(
+            set(outputs),
+            fixed,
+            moving,
+            forward,
+            pair,
+            synthesized,
+            bundle,
+            fixed_segmentation,
+            moving_segmentation,
+        )
+    return RegistrationResult(
+        fixed_to_moving=forward,
+        moving_to_fixed=backward,
+        images=images,
+        fixed_phase=fixed_guess,
+        moving_phase=moving_guess,
+        metrics=replace(metrics, seconds=dict(steps.seconds)),
+        verdict=verdict,
+        model=bundle.label,
+        device=str(bundle.device),
+        refine=refine,
+        seed=seed,
+    )
+
+
+def _linear_part(
+    initial: Literal["rigid", "none"] | np.ndarray,
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    fixed_mask: sitk.Image | None,
+    moving_mask: sitk.Image | None,
+    check: Callable[[], None],
+) -> np.ndarray:
+    if isinstance(initial, np.ndarray):
+        return initial
+    if initial == "none":
+        return np.eye(4)
+    return prealign(fixed, moving, fixed_mask, moving_mask, check)
+
+
+def _pair(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    linear: np.ndarray,
+    *,
+    fixed_mask: sitk.Image | None,
+    moving_mask: sitk.Image | None,
+    bundle: Bundle,
+    fixed_segmentation: Segmentation,
+    moving_segmentation: Segmentation,
+) -> Pair:
+    manifest = bundle.manifest
+    grid = working_grid(Geometry.of(fixed), manifest.spacing_mm, MARGIN_MM, manifest.size_divisor)
+    fixed_volume = resample_to_grid(fixed, grid, mask=fixed_mask)
+    moving_volume = resample_to_grid(moving, grid, linear, moving_mask)
+    shared_ml = (
+        float((fixed_volume.valid & moving_volume.valid).sum()) * manifest.spacing_mm**3 / 1000
+    )
+    if shared_ml < _LEAST_SHARED_ML:
+        raise InputError(
+            "The fixed and the moving scan do not overlap in space, even after pre-alignment; "
+            "check that both show the same region of one patient, or give an initial transform."
+        )
+    return Pair(
+        grid,
+        moving_volume,
+        fixed_volume,
+        carried(moving_segmentation.probabilities, moving_segmentation.grid, grid, linear),
+        carried(fixed_segmentation.probabilities, fixed_segmentation.grid, grid, np.eye(4)),
+    )
+
+
+def _phase(given: Phase | None, segmentation: Segmentation) -> PhaseGuess:
+    if given is not None:
+        return given_phase(given)
+    return guess_phase(segmentation.hu, segmentation.probabilities[0])
+
+
+def _segment_synthesized(synthesized: torch.Tensor, pair: Pair, bundle: Bundle) -> torch.Tensor:
+    """S(G(x)): ``(1, classes, z, y, x)`` on the working grid."""
+    with torch.no_grad():
+        probabilities = (
+            torch.softmax(bundle.segmentor(synthesized.to(bundle.device)), 1).float().cpu()
+        )
+    probabilities[:, 1:] *= pair.moving.valid
+    return probabilities
+
+
+def _agreement(pair: Pair, synthetic_labels: torch.Tensor) -> float | None:
+    """Mean Dice of S(G(x)) with S(x) over the classes that S(x) holds; lesions left out."""
+    own, synthetic = pair.moving_probabilities[0].argmax(0), synthetic_labels[0].argmax(0)
+    present = [int(c) for c in own.unique() if int(c) not in (0, label_index("lesion"))]
+    scores = [dice(own == c, synthetic == c) for c in present]
+    return sum(scores) / len(scores) if scores else None
+
+
+def _joined(
+    own: Segmentation, synthetic_labels: torch.Tensor, pair: Pair, linear: np.ndarray
+) -> Segmentation:
+    """S(x) averaged with S(G(x)) where both exist; lesions from S(x), since G may invent one."""
+    on_own = carried(synthetic_labels, pair.grid, own.grid, np.linalg.inv(linear))
+    covered = (
+        resample_to_grid(
+            pair.grid.image(pair.moving.valid[0, 0].numpy().astype(np.uint8)),
+            own.grid,
+            np.linalg.inv(linear),
+        ).hu
+        > 0.5
+    )
+    joined = torch.where(covered, 0.5 * (own.probabilities + on_own), own.probabilities)
+    lesion = label_index("lesion")
+    joined[:, lesion] = own.probabilities[:, lesion]
+    return Segmentation(own.hu, joined, own.grid)
+
+
+def _transforms(
+    linear: np.ndarray, fields: Answer, grid: Geometry
+) -> tuple[SpatialTransform, SpatialTransform]:
+    there, back = fields.fixed_to_moving_mm[0].numpy(), fields.moving_to_fixed_mm[0].numpy()
+    return (
+        SpatialTransform(linear, there, grid),
+        SpatialTransform(np.linalg.inv(linear), back, grid, linear_first=True),
+    )
+
+
+def _images(
+    outputs: set[Output],
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    forward: SpatialTransform,
+    pair: Pair,
+    synthesized: torch.Tensor,
+    bundle: Bundle,
+    fixed_segmentation: Segmentation,
+    moving_segmentation: Segmentation,
+) -> dict[Output, sitk.Image]:
+    images: dict[Output, sitk.Image] = {}
+    if outputs & {Output.WARPED, Output.DIFFERENCE, Output.REPORT}:
+        # ITK truncates when it resamples integers; rounding halves the error.
+        exact = resample(sitk.Cast(moving, sitk.sitkFloat32), forward, Geometry.of(fixed), AIR_HU)
+        images[Output.WARPED] = sitk.Cast(sitk.Round(exact), sitk.sitkInt16)
+    if outputs & {Output.DIFFERENCE, Output.REPORT}:
+        images[Output.DIFFERENCE] = sitk.Cast(fixed, sitk.sitkInt16) - images[Output.WARPED]
+    if outputs & {Output.SYNTHESIZED, Output.REPORT}:
+        hu = to_hu(synthesized, bundle.manifest.window_hu)
+        hu = torch.where(pair.moving.valid, hu, torch.tensor(AIR_HU))
+        images[Output.SYNTHESIZED] = pair.grid.image(hu[0, 0].round().numpy().astype(np.int16))
+    if outputs & {Output.FIXED_SEGMENTATION, Output.REPORT}:
+        images[Output.FIXED_SEGMENTATION] = label_map(
+            fixed_segmentation.probabilities, fixed_segmentation.grid, fixed
+        )
+    if outputs & {Output.MOVING_SEGMENTATION, Output.REPORT}:
+        images[Output.MOVING_SEGMENTATION] = label_map(
+            moving_segmentation.probabilities, moving_segmentation.grid, moving
+        )
+    return images

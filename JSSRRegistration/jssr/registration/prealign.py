@@ -1,0 +1,199 @@
+"""Rigid pre-alignment that never makes things worse."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from jssr.registration.body import body_mask, centroid_mm
+from jssr.registration.working_grid import resample_to_grid, working_grid
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import affine_from_sitk, affine_to_sitk, translation
+
+SEARCH_SPACING_MM = 8.0
+FINE_SPACING_MM = 4.0
+_SLIDES_MM = (-120.0, -80.0, -40.0, 40.0, 80.0, 120.0)
+_LEAST_GAIN = 0.01
+
+
+@dataclass(frozen=True)
+class Side:
+    """One scan on a coarse axis-aligned grid: clipped intensity, body, and field of view."""
+
+    intensity: sitk.Image
+    body: sitk.Image
+    field: sitk.Image
+
+    @staticmethod
+    def of(image: sitk.Image, mask: sitk.Image | None) -> "Side":
+        """A scan at 4 mm; ``mask`` takes the body's place."""
+        grid = working_grid(Geometry.of(image), FINE_SPACING_MM, 0.0, 1)
+        volume = resample_to_grid(image, grid)
+        hu = grid.image(volume.hu[0, 0].numpy())
+        field = grid.image(volume.valid[0, 0].numpy().astype(np.uint8))
+        body = body_mask(hu) if mask is None else _nearest(mask > 0, grid.empty_image())
+        # Contrast moves soft tissue by some 100 HU; between lung and bone that is little.
+        intensity = sitk.Clamp(hu, sitk.sitkFloat32, -400.0, 400.0) / 400.0
+        return Side(intensity, sitk.Cast(body, sitk.sitkUInt8), field)
+
+    def coarsened(self) -> "Side":
+        """The same at 8 mm."""
+        grid = working_grid(Geometry.of(self.intensity), SEARCH_SPACING_MM, 0.0, 1).empty_image()
+        smooth = sitk.SmoothingRecursiveGaussian(self.intensity, [SEARCH_SPACING_MM / 2] * 3)
+        intensity = sitk.Resample(smooth, grid, sitk.Transform(), sitk.sitkLinear, -1.0)
+        return Side(intensity, _nearest(self.body, grid), _nearest(self.field, grid))
+
+
+@dataclass(frozen=True)
+class Level:
+    """Both scans at one resolution."""
+
+    fixed: Side
+    moving: Side
+
+    def coarsened(self) -> "Level":
+        """Both at 8 mm."""
+        return Level(self.fixed.coarsened(), self.moving.coarsened())
+
+
+def prealign(
+    fixed: sitk.Image,
+    moving: sitk.Image,
+    fixed_mask: sitk.Image | None = None,
+    moving_mask: sitk.Image | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """The rigid fixed-to-moving transform as a 4x4 matrix in LPS mm.
+
+    Starts from several candidates (the headers' own frame, bodies' centres, slides along the
+    body), scores them on 8 mm grids, optimizes the best by mutual information at 8 and 4 mm, and
+    keeps the headers' frame unless the result scores better.
+
+    Args:
+        fixed, moving: scans in HU.
+        fixed_mask, moving_mask: where to look; default: the body.
+        check: called between steps; may raise to stop.
+    """
+    fine = Level(Side.of(fixed, fixed_mask), Side.of(moving, moving_mask))
+    coarse = fine.coarsened()
+    candidates = sorted(_candidates(coarse), key=lambda m: -alignment_score(coarse, m))
+    identity = np.eye(4)
+    starts = [identity, *[m for m in candidates if not np.allclose(m, identity)][:2]]
+    found = []
+    for start in starts:
+        check()
+        found.append(_optimized(coarse, start))
+    best = max([*found, identity], key=lambda m: alignment_score(coarse, m))
+    check()
+    refined = _optimized(fine, best)
+    gain = alignment_score(fine, refined) - alignment_score(fine, identity)
+    return refined if gain > _LEAST_GAIN * _magnitude(refined) else identity
+
+
+def alignment_score(level: Level, fixed_to_moving: np.ndarray) -> float:
+    """Correlation of the clipped scans where they overlap, weighted by how much overlaps.
+
+    The weight is the root of the part of the smaller body that the other scan covers, so that a
+    small well-matching corner does not win against the whole. -1 where hardly anything overlaps.
+    """
+    transform = affine_to_sitk(fixed_to_moving)
+    fixed, moving = level.fixed, level.moving
+    moved = sitk.Resample(moving.intensity, fixed.intensity, transform, sitk.sitkLinear, -1.0)
+    moved_body = _array(_nearest(moving.body, fixed.intensity, transform)) > 0
+    seen = _array(_nearest(moving.field, fixed.intensity, transform)) > 0
+    fixed_body = _array(fixed.body) > 0
+    region = seen & (_array(_grown(fixed.body)) > 0)
+    smaller = min(int(fixed_body.sum()), int((_array(moving.body) > 0).sum()))
+    if smaller == 0 or region.sum() < 100:
+        return -1.0
+    covered = float((fixed_body & moved_body).sum()) / smaller
+    a, b = _array(fixed.intensity)[region], _array(moved)[region]
+    if a.std() == 0 or b.std() == 0:
+        return -1.0
+    return float(np.corrcoef(a, b)[0, 1]) * min(covered, 1.0) ** 0.5
+
+
+def _candidates(level: Level) -> list[np.ndarray]:
+    candidates = [np.eye(4)]
+    fixed_center, moving_center = centroid_mm(level.fixed.body), centroid_mm(level.moving.body)
+    if fixed_center is None or moving_center is None:
+        return candidates
+    centered = moving_center - fixed_center
+    fixed_z, moving_z = _z_range(level.fixed.body), _z_range(level.moving.body)
+    vertical = [centered[2], moving_z[1] - fixed_z[1], moving_z[0] - fixed_z[0]]
+    for z in vertical + [centered[2] + s for s in _SLIDES_MM] + list(_SLIDES_MM):
+        candidates.append(translation((float(centered[0]), float(centered[1]), float(z))))
+    candidates += [translation((0.0, 0.0, float(s))) for s in _SLIDES_MM]
+    return candidates
+
+
+def _z_range(image: sitk.Image) -> tuple[float, float]:
+    z = Geometry.of(image).corners_mm()[:, 2]
+    return float(z.min()), float(z.max())
+
+
+def _optimized(level: Level, start: np.ndarray) -> np.ndarray:
+    """``start`` improved by Mattes mutual information over the fixed body, six parameters."""
+    center = centroid_mm(level.fixed.body)
+    if center is None or centroid_mm(level.moving.body) is None:
+        return start
+    euler = sitk.Euler3DTransform()
+    euler.SetCenter(center.tolist())
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsMattesMutualInformation(32)
+    method.SetMetricFixedMask(_grown(level.fixed.body))
+    method.SetMetricMovingMask(level.moving.field)
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetOptimizerAsRegularStepGradientDescent(
+        learningRate=4.0, minStep=0.005, numberOfIterations=200, relaxationFactor=0.7
+    )
+    method.SetOptimizerScalesFromPhysicalShift()
+    # The moving start carries the candidate, so the optimizer's rotation stays small and centred.
+    method.SetMovingInitialTransform(affine_to_sitk(start))
+    method.SetInitialTransform(euler, inPlace=True)
+    try:
+        with _one_thread():
+            method.Execute(level.fixed.intensity, level.moving.intensity)
+    except RuntimeError:
+        # ITK refuses when too few samples overlap: the start is then the best that is known.
+        return start
+    return start @ affine_from_sitk(euler)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """ITK's metric in one thread: several sum in varying order, and the answer then varies."""
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+
+
+def _magnitude(matrix: np.ndarray) -> float:
+    """1 for a substantial motion, towards 0 for a negligible one, which needs no proof."""
+    moved = float(np.linalg.norm(matrix[:3, 3])) + 100.0 * float(
+        np.abs(matrix[:3, :3] - np.eye(3)).max()
+    )
+    return min(moved / 10.0, 1.0)
+
+
+def _grown(body: sitk.Image) -> sitk.Image:
+    """The body and 8 mm around it: skin and lung border are what aligns best."""
+    return sitk.BinaryDilate(body, [max(1, round(8.0 / s)) for s in body.GetSpacing()])
+
+
+def _nearest(
+    mask: sitk.Image, reference: sitk.Image, transform: sitk.Transform | None = None
+) -> sitk.Image:
+    return sitk.Resample(
+        mask, reference, transform or sitk.Transform(), sitk.sitkNearestNeighbor, 0
+    )
+
+
+def _array(image: sitk.Image) -> np.ndarray:
+    # A copy: a view does not keep a temporary image alive.
+    return sitk.GetArrayFromImage(image)

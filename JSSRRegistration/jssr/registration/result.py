@@ -1,0 +1,182 @@
+"""What one registration gives: the value that command line, worker, Slicer and evaluation share."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from jssr.labels import Phase
+from jssr.spatial.transform import SpatialTransform
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
+
+ProgressCallback = Callable[[str, float], None]
+"""Called with the step's name and the fraction of the whole job that is done (0 to 1)."""
+
+CancelCallback = Callable[[], bool]
+"""Asked between steps; ``True`` ends the registration with :class:`jssr.errors.Cancelled`."""
+
+
+class Output(str, Enum):
+    """What a registration can hand out."""
+
+    TRANSFORM = "transform"
+    INVERSE_TRANSFORM = "inverse_transform"
+    WARPED = "warped"
+    DIFFERENCE = "difference"
+    SYNTHESIZED = "synthesized"
+    FIXED_SEGMENTATION = "fixed_segmentation"
+    MOVING_SEGMENTATION = "moving_segmentation"
+    METRICS = "metrics"
+    REPORT = "report"
+
+
+ALL_OUTPUTS = frozenset(Output)
+
+
+class Refine(str, Enum):
+    """How long instance optimization may improve the networks' answer on this pair."""
+
+    OFF = "off"
+    FAST = "fast"
+    FULL = "full"
+
+
+class VerdictLevel(str, Enum):
+    """GOOD: use it. DOUBTFUL: look first. FAILED: do not use it."""
+
+    GOOD = "good"
+    DOUBTFUL = "doubtful"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A plain judgement from figures that need no truth, with the reasons in plain words."""
+
+    level: VerdictLevel
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PhaseGuess:
+    """A scan's contrast phase: given by the user or guessed from organ intensities."""
+
+    phase: Phase | None
+    given: bool
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """The displacement beyond the linear part, over the fixed body."""
+
+    mean_mm: float
+    p95_mm: float
+    max_mm: float
+    folding_fraction: float
+    log_jacobian_sd: float
+
+
+@dataclass(frozen=True)
+class OrganFigures:
+    """One organ before (linear part only) and after registration.
+
+    ``volume_change`` is warped over original volume minus one, from the Jacobian; Dice and change
+    are ``None`` where the organ is absent or cut by a field of view.
+    """
+
+    name: str
+    dice_before: float | None
+    dice_after: float | None
+    fixed_volume_ml: float
+    moving_volume_ml: float
+    volume_change: float | None
+    cut_by_field_of_view: bool
+
+
+@dataclass(frozen=True)
+class LesionFigures:
+    """One lesion seen on the fixed scan, carried to the moving scan by the transform."""
+
+    centre_mm: tuple[float, float, float]
+    diameter_mm: float
+    volume_ml: float
+    volume_change: float
+
+
+@dataclass(frozen=True)
+class MeanIntensity:
+    """Mean and standard deviation in HU of one label on each scan; ``None`` where it is absent."""
+
+    name: str
+    fixed_mean_hu: float | None
+    fixed_sd_hu: float | None
+    moving_mean_hu: float | None
+    moving_sd_hu: float | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """The figures of one registration; none of them needs a truth.
+
+    ``similarity`` is local correlation of gradient structure in the shared field, -1 to 1.
+    ``overlap_fraction`` is the part of the fixed body that the moving scan covers.
+    ``synthesis_dice`` is the mean Dice of S(G(x)) with S(x), ``None`` without a generator.
+    """
+
+    overlap_fraction: float
+    similarity_before: float
+    similarity_after: float
+    deformation: Deformation
+    organs: tuple[OrganFigures, ...]
+    lesions: tuple[LesionFigures, ...]
+    intensities: tuple[MeanIntensity, ...]
+    synthesis_dice: float | None
+    seconds: Mapping[str, float]
+    peak_memory_mb: float
+
+
+@dataclass(frozen=True)
+class RegistrationResult:
+    """Everything one call of :func:`jssr.registration.pipeline.register` gives.
+
+    ``fixed_to_moving`` resamples the moving scan onto the fixed grid; ``moving_to_fixed`` is its
+    inverse. ``images`` holds the volumes that were asked for: warped and difference (int16 HU,
+    fixed grid), synthesized (int16 HU, moving content in the fixed scan's phase on the working
+    grid, not for diagnosis), fixed and moving segmentation (uint8, each on its own scan's grid).
+    """
+
+    fixed_to_moving: SpatialTransform
+    moving_to_fixed: SpatialTransform
+    images: "Mapping[Output, sitk.Image]"
+    fixed_phase: PhaseGuess
+    moving_phase: PhaseGuess
+    metrics: Metrics
+    verdict: Verdict
+    model: str
+    device: str
+    refine: Refine
+    seed: int
+
+    def summary(self) -> dict[str, Any]:
+        """The result without its volumes and transforms, ready for JSON."""
+        return {
+            "verdict": {"level": self.verdict.level.value, "reasons": list(self.verdict.reasons)},
+            "fixed_phase": _phase_summary(self.fixed_phase),
+            "moving_phase": _phase_summary(self.moving_phase),
+            "metrics": asdict(self.metrics),
+            "model": self.model,
+            "device": self.device,
+            "refine": self.refine.value,
+            "seed": self.seed,
+        }
+
+
+def _phase_summary(guess: PhaseGuess) -> dict[str, Any]:
+    return {
+        "phase": None if guess.phase is None else guess.phase.value,
+        "given": guess.given,
+        "probabilities": dict(guess.probabilities),
+    }

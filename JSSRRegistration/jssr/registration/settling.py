@@ -1,0 +1,67 @@
+"""Choose what is handed out: the deformation, its rigid part, or no motion beyond the start."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from jssr.registration.figures import fixed_body, similarity
+from jssr.registration.inference import Answer, Pair
+from jssr.spatial.linear import rigid_fit
+from jssr.spatial.warp import voxel_coordinates
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The choice.
+
+    Attributes:
+        linear: 4x4 fixed-to-moving in LPS mm; the very object that came in unless the rigid part
+            of the deformation was chosen.
+        fields: finished displacements, all zero unless the deformation was chosen.
+        similarities: before (the linear part that came in) and after.
+    """
+
+    linear: np.ndarray
+    fields: Answer
+    similarities: tuple[float, float]
+
+
+def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
+    """Of deformation, rigid part and no motion, what makes the scans look most alike.
+
+    Registration never makes an alignment worse, and two scans of a patient who did not breathe
+    differently get a rigid transform, free of the networks' noise.
+    """
+    before = similarity(pair, None)
+    after = similarity(pair, fields.fixed_to_moving_mm)
+    rigid = _rigid_part(pair, fields)
+    rigid_after = similarity(pair, _displacement(pair, rigid))
+    if after >= max(before, rigid_after):
+        return Settled(linear, fields, (before, after))
+    still = torch.zeros_like(fields.fixed_to_moving_mm)
+    if rigid_after > before:
+        return Settled(linear @ rigid, Answer(still, still), (before, rigid_after))
+    return Settled(linear, Answer(still, still), (before, before))
+
+
+def _rigid_part(pair: Pair, fields: Answer) -> np.ndarray:
+    where = fixed_body(pair) & pair.fixed.valid[0, 0] & pair.moving.valid[0, 0]
+    if int(where.sum()) < 100:
+        return np.eye(4)
+    points = _points(pair)[0][:, where].numpy().T.astype(np.float64)
+    return rigid_fit(points, points + fields.fixed_to_moving_mm[0][:, where].numpy().T)
+
+
+def _displacement(pair: Pair, matrix: np.ndarray) -> torch.Tensor:
+    points = _points(pair)
+    change = torch.from_numpy(matrix - np.eye(4)).float()
+    moved = torch.einsum("ij,bjzyx->bizyx", change[:3, :3], points)
+    return moved + change[:3, 3].view(1, 3, 1, 1, 1)
+
+
+def _points(pair: Pair) -> torch.Tensor:
+    """World position of each voxel of the axis-aligned working grid, ``(1, 3, z, y, x)``."""
+    index = voxel_coordinates(list(pair.grid.shape_zyx), torch.device("cpu"))
+    spacing = torch.tensor(pair.grid.spacing_mm).view(1, 3, 1, 1, 1)
+    return index * spacing + torch.tensor(pair.grid.origin_mm).view(1, 3, 1, 1, 1)

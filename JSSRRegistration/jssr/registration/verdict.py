@@ -1,0 +1,63 @@
+"""A plain judgement of a registration, from figures that need no truth."""
+
+from jssr.labels import LABELS
+from jssr.registration.result import Metrics, OrganFigures, Verdict, VerdictLevel
+
+# Below these volumes S has seen a part of the organ, or something else that looks like it.
+_LEAST_JUDGING_ML = {"liver": 400.0, "spleen": 60.0, "right_kidney": 60.0, "left_kidney": 60.0}
+_TITLES = {label.name: label.title.lower() for label in LABELS}
+
+
+def judge(metrics: Metrics) -> Verdict:
+    """GOOD, DOUBTFUL or FAILED, with every reason that speaks against GOOD.
+
+    FAILED means: expect more than 5 mm mean error in the liver.
+    """
+    failures: list[str] = []
+    doubts: list[str] = []
+    _judge_images(metrics, failures, doubts)
+    _judge_deformation(metrics, failures, doubts)
+    for organ in metrics.organs:
+        least_ml = _LEAST_JUDGING_ML.get(organ.name)
+        if least_ml is not None and min(organ.fixed_volume_ml, organ.moving_volume_ml) >= least_ml:
+            _judge_organ(organ, failures, doubts)
+    if failures:
+        return Verdict(VerdictLevel.FAILED, tuple(failures + doubts))
+    return Verdict(VerdictLevel.DOUBTFUL if doubts else VerdictLevel.GOOD, tuple(doubts))
+
+
+def _judge_images(metrics: Metrics, failures: list[str], doubts: list[str]) -> None:
+    shared = metrics.overlap_fraction
+    if shared < 0.5:
+        reasons = failures if shared < 0.25 else doubts
+        reasons.append(f"the scans share only {shared:.0%} of the fixed scan's body")
+    before, after = metrics.similarity_before, metrics.similarity_after
+    if after < 0.4:
+        reasons = failures if after < 0.3 else doubts
+        reasons.append(f"the registered scans look little alike (local correlation {after:.2f})")
+    if metrics.deformation.max_mm == 0 and before < 0.8:
+        doubts.append("no deformation made the scans look more alike than the rigid alignment")
+
+
+def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str]) -> None:
+    folding = metrics.deformation.folding_fraction
+    if folding > 0.0005:
+        reasons = failures if folding > 0.01 else doubts
+        reasons.append(f"the deformation folds in {folding:.2%} of the body")
+    if metrics.deformation.log_jacobian_sd > 0.5:
+        doubts.append("the deformation squeezes and stretches tissue implausibly")
+    for lesion in metrics.lesions:
+        if lesion.diameter_mm >= 10.0 and abs(lesion.volume_change) > 0.25:
+            doubts.append(
+                f"a lesion of {lesion.diameter_mm:.0f} mm changes its volume by "
+                f"{lesion.volume_change:+.0%}"
+            )
+
+
+def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) -> None:
+    title, dice = _TITLES[organ.name], organ.dice_after
+    if dice is not None and dice < 0.8:
+        reasons = failures if dice < 0.6 else doubts
+        reasons.append(f"the {title} of the two scans does not match well (Dice {dice:.2f})")
+    if organ.volume_change is not None and abs(organ.volume_change) > 0.3:
+        doubts.append(f"the {title} changes its volume by {organ.volume_change:+.0%}")

@@ -1,0 +1,106 @@
+"""Saved transforms warp images and label maps as SimpleITK does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from sample_scans import scan_image
+
+from jssr.errors import InputError
+from jssr.io.segmentation import write_segmentation
+from jssr.io.transforms import write_transform
+from jssr.registration.apply import Interpolation, warp_file, warp_labels
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import rotation, translation
+from jssr.spatial.transform import SpatialTransform
+
+SHIFT_MM = (4.0, -2.0, 3.0)
+CENTER_MM = np.array([3.0, 34.0, -283.0])
+
+
+def _files(folder: Path) -> tuple[Path, Path, Path]:
+    reference = scan_image()
+    image = scan_image(seed=5)
+    image.SetSpacing((1.5, 2.5, 3.5))
+    sitk.WriteImage(reference, str(folder / "reference.nrrd"))
+    sitk.WriteImage(image, str(folder / "image.nrrd"))
+    matrix = translation(SHIFT_MM) @ rotation(np.array([0.1, 0.0, 0.2]), CENTER_MM)
+    write_transform(SpatialTransform(matrix), folder / "transform.h5")
+    return folder / "image.nrrd", folder / "transform.h5", folder / "reference.nrrd"
+
+
+def test_an_image_is_warped_as_by_sitk(tmp_path: Path) -> None:
+    image, transform, reference = _files(tmp_path)
+    warp_file(image, transform, reference, tmp_path / "out.nii.gz", Interpolation.LINEAR)
+    expected = sitk.Resample(
+        sitk.ReadImage(str(image)),
+        sitk.ReadImage(str(reference)),
+        sitk.ReadTransform(str(transform)),
+        sitk.sitkLinear,
+        -1024,
+    )
+    found = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out.nii.gz")))
+    assert np.array_equal(found, sitk.GetArrayFromImage(expected))
+    assert (found == -1024).any()
+
+
+def test_outside_an_image_that_is_no_ct_there_is_zero(tmp_path: Path) -> None:
+    image, transform, reference = _files(tmp_path)
+    sitk.WriteImage(sitk.ReadImage(str(image)) + 2000, str(image))
+    warp_file(image, transform, reference, tmp_path / "out.nrrd", Interpolation.LINEAR)
+    assert sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out.nrrd"))).min() == 0
+
+
+def _labels() -> sitk.Image:
+    values = np.zeros((12, 20, 24), np.uint8)
+    values[2:9, 4:12, 4:18] = 1
+    values[4:7, 6:9, 8:14] = 2
+    values[9:, 14:, :] = 200
+    image = sitk.GetImageFromArray(values)
+    image.CopyInformation(scan_image())
+    return image
+
+
+@pytest.mark.parametrize("interpolation", [Interpolation.LABELS, Interpolation.NEAREST])
+def test_nothing_changes_under_the_identity(interpolation: Interpolation) -> None:
+    labels = _labels()
+    warped = warp_labels(labels, SpatialTransform(np.eye(4)), Geometry.of(labels), interpolation)
+    assert np.array_equal(sitk.GetArrayFromImage(warped), sitk.GetArrayFromImage(labels))
+    assert warped.GetPixelID() == labels.GetPixelID()
+
+
+@pytest.mark.parametrize("interpolation", [Interpolation.LABELS, Interpolation.NEAREST])
+def test_whole_voxels_of_shift_shift_the_labels(interpolation: Interpolation) -> None:
+    labels = _labels()
+    shift = SpatialTransform(translation((2.0, 4.0, 3.0)))  # one, two and one voxel
+    warped = sitk.GetArrayFromImage(warp_labels(labels, shift, Geometry.of(labels), interpolation))
+    expected = np.zeros_like(warped)
+    expected[:-1, :-2, :-1] = sitk.GetArrayFromImage(labels)[1:, 2:, 1:]
+    assert np.array_equal(warped, expected)
+
+
+def test_each_label_wins_where_its_share_is_largest() -> None:
+    """The rule computed by hand along a line: thirds between two voxels."""
+    values = np.zeros((8, 8, 8), np.uint8)
+    values[:, :, 4:] = 7
+    labels = sitk.GetImageFromArray(values)
+    fine = Geometry((22, 8, 8), (1 / 3, 1.0, 1.0), (0.0, 0.0, 0.0))
+    warped = sitk.GetArrayFromImage(warp_labels(labels, SpatialTransform(np.eye(4)), fine))
+    expected = np.where(np.arange(22) / 3 > 3.5, 7, 0)
+    assert np.array_equal(warped[3, 3], expected)
+
+
+def test_segmentations_stay_segmentations(tmp_path: Path) -> None:
+    _, transform, reference = _files(tmp_path)
+    write_segmentation(sitk.Mask(_labels(), _labels() < 10), tmp_path / "in.seg.nrrd")
+    output = tmp_path / "out.seg.nrrd"
+    warp_file(tmp_path / "in.seg.nrrd", transform, reference, output, Interpolation.LABELS)
+    assert sitk.ReadImage(str(output)).GetMetaData("Segment0_Name") == "Liver"
+
+
+def test_an_image_is_no_label_map(tmp_path: Path) -> None:
+    image, transform, reference = _files(tmp_path)
+    with pytest.raises(InputError, match=r"image\.nrrd' holds values from -"):
+        warp_file(image, transform, reference, tmp_path / "out.nrrd", Interpolation.LABELS)
+    assert not (tmp_path / "out.nrrd").exists()
