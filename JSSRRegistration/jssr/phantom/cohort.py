@@ -1,0 +1,127 @@
+"""A cohort of phantom patients on disk: scans, labels, truth and a manifest."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+from torch import Tensor
+
+from jssr.io.atomic import OutputFolder
+from jssr.io.images import write_image
+from jssr.io.segmentation import write_segmentation
+from jssr.io.transforms import write_transform
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import SpatialTransform
+
+from .options import PairOptions, PatientOptions
+from .pair import Pair, make_pair
+from .patient import make_patient
+from .shapes import make_shapes_pair
+
+SCHEMA = 1
+SYNTHETIC_NOTE = "Synthetic, not for diagnosis"
+
+Progress = Callable[[str, float], None]
+
+
+def write_cohort(
+    folder: Path,
+    patients: int,
+    seed: int,
+    shape_zyx: tuple[int, int, int],
+    spacing_mm: float,
+    *,
+    pairs_per_patient: int = 1,
+    shapes: bool = False,
+    patient_options: PatientOptions | None = None,
+    pair_options: PairOptions | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Write the pairs of patients ``seed``, ``seed + 1``, ... and ``manifest.json``.
+
+    Every pair has a folder with ``fixed.nii.gz``, ``moving.nii.gz``, both segmentations, the
+    true transforms (fixed to moving and back), the mask of fixed voxels where the truth exists
+    and the moving anatomy in the fixed scan's contrast. The folder appears whole or not at all.
+
+    Raises:
+        InputError: the folder exists, cannot be written, or the disk is full.
+    """
+    entries = []
+    total = patients * pairs_per_patient
+    with OutputFolder(folder, overwrite=overwrite) as root:
+        for number in range(total):
+            patient_seed, index = seed + number // pairs_per_patient, number % pairs_per_patient
+            name = f"patient{patient_seed:05d}_pair{index}"
+            if progress is not None:
+                progress(name, number / total)
+            if shapes:
+                shape_seed = patient_seed * pairs_per_patient + index
+                pair = make_shapes_pair(shape_seed, shape_zyx, spacing_mm, options=pair_options)
+            else:
+                patient = make_patient(patient_seed, shape_zyx, spacing_mm, options=patient_options)
+                pair = make_pair(patient, index, options=pair_options)
+            entries.append(_write_pair(pair, root, name))
+        manifest = json.dumps({"schema": SCHEMA, "pairs": entries}, indent=1)
+        (root / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
+    if progress is not None:
+        progress("Done", 1.0)
+
+
+def pair_geometry(pair: Pair) -> Geometry:
+    """The grid of both scans of a pair."""
+    z, y, x = pair.fixed_hu.shape
+    return Geometry((x, y, z), (pair.spacing_mm, pair.spacing_mm, pair.spacing_mm), pair.origin_mm)
+
+
+def _write_pair(pair: Pair, root: Path, name: str) -> dict[str, Any]:
+    (root / name).mkdir()
+    geometry = pair_geometry(pair)
+    entry: dict[str, Any] = {
+        "name": name,
+        "fixed_phase": None if pair.fixed_phase is None else pair.fixed_phase.value,
+        "moving_phase": None if pair.moving_phase is None else pair.moving_phase.value,
+        "lesions": [asdict(lesion) for lesion in pair.lesions],
+    }
+    for key, file, volume, note in (
+        ("fixed", "fixed.nii.gz", pair.fixed_hu, ""),
+        ("moving", "moving.nii.gz", pair.moving_hu, ""),
+        (
+            "synthesis_truth",
+            "synthesis_truth.nii.gz",
+            pair.moving_in_fixed_phase_hu,
+            SYNTHETIC_NOTE,
+        ),
+    ):
+        write_image(_image(volume, geometry, np.int16), root / name / file, note)
+        entry[key] = f"{name}/{file}"
+    mask_file = "fixed_truth_mask.nii.gz"
+    write_image(_image(pair.fixed_truth, geometry, np.uint8), root / name / mask_file)
+    entry["fixed_truth_mask"] = f"{name}/{mask_file}"
+    for key, labels in (
+        ("fixed_segmentation", pair.fixed_labels),
+        ("moving_segmentation", pair.moving_labels),
+    ):
+        file = f"{key}.seg.nrrd"
+        write_segmentation(_image(labels, geometry, np.uint8), root / name / file)
+        entry[key] = f"{name}/{file}"
+    for key, field in (
+        ("fixed_to_moving", pair.fixed_to_moving_mm),
+        ("moving_to_fixed", pair.moving_to_fixed_mm),
+    ):
+        displacement = field.cpu().numpy().astype(np.float32)
+        transform = SpatialTransform(np.eye(4), displacement, geometry)
+        write_transform(transform, root / name / f"{key}.h5")
+        entry[key] = f"{name}/{key}.h5"
+    return entry
+
+
+def _image(volume: Tensor, geometry: Geometry, kind: type[np.generic]) -> sitk.Image:
+    values = volume.cpu().numpy()
+    if np.issubdtype(kind, np.integer) and values.dtype.kind == "f":
+        values = np.rint(values)
+    return geometry.image(values.astype(kind))

@@ -1,0 +1,161 @@
+"""Patients and pairs: contract, repeatability, and truth checked by SimpleITK."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from jssr.labels import LABELS, label_index
+from jssr.phantom import (
+    Pair,
+    PairOptions,
+    Patient,
+    PatientOptions,
+    make_pair,
+    make_patient,
+    make_shapes_pair,
+)
+from jssr.phantom.cohort import pair_geometry
+from jssr.spatial.fields import compose_mm
+from jssr.spatial.jacobian import jacobian_determinant
+
+SHAPE, SPACING = (40, 44, 52), 6.0
+CLEAN = PairOptions(contrast="physiological", noise=0.0, artefacts=0.0, blur=False)
+CENTERED = PatientOptions(center_z_mm=20.0)
+
+
+@pytest.fixture(scope="module")
+def patient() -> Patient:
+    return make_patient(3, SHAPE, SPACING, options=CENTERED)
+
+
+@pytest.fixture(scope="module")
+def pair(patient: Patient) -> Pair:
+    return make_pair(patient, 1, options=CLEAN)
+
+
+def volumes(pair: Pair) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in vars(pair).items() if isinstance(value, torch.Tensor)}
+
+
+def test_pair_has_the_promised_tensors(pair: Pair) -> None:
+    for name, volume in volumes(pair).items():
+        fields = name in ("fixed_to_moving_mm", "moving_to_fixed_mm")
+        assert volume.shape == ((3, *SHAPE) if fields else SHAPE), name
+        assert not torch.isnan(volume.float()).any(), name
+    assert pair.fixed_hu.dtype == pair.fixed_to_moving_mm.dtype == torch.float32
+    assert pair.fixed_labels.dtype == torch.uint8
+    assert pair.fixed_truth.dtype == torch.bool
+    assert pair.fixed_labels.max() <= len(LABELS)
+    assert pair.fixed_phase is not pair.moving_phase
+
+
+def test_scans_hold_whole_hounsfield_units_within_the_range_of_a_scanner(patient: Patient) -> None:
+    scans = make_pair(patient, 5)
+    for volume in (scans.fixed_hu, scans.moving_hu):
+        assert torch.equal(volume, volume.round())
+        assert volume.min() >= -1024 and volume.max() <= 3071
+
+
+def test_same_seed_gives_the_same_whatever_was_made_before(patient: Patient, pair: Pair) -> None:
+    torch.rand(7)
+    make_patient(8, (16, 16, 16), 12.0)
+    again = make_pair(make_patient(3, SHAPE, SPACING, options=CENTERED), 1, options=CLEAN)
+    for name, volume in volumes(pair).items():
+        assert torch.equal(volume, getattr(again, name)), name
+
+
+def test_other_seeds_give_other_pairs_and_patients(patient: Patient, pair: Pair) -> None:
+    other = make_pair(patient, 2, options=CLEAN)
+    assert not torch.equal(other.fixed_to_moving_mm, pair.fixed_to_moving_mm)
+    assert not torch.equal(make_patient(4, SHAPE, SPACING, options=CENTERED).first, patient.first)
+
+
+def test_without_motion_both_scans_show_the_same_place(patient: Patient) -> None:
+    still = replace(CLEAN, breathing=0.0, residual=0.0, rigid=0.0, reshape_mm=0.0)
+    pair = make_pair(patient, 1, options=still)
+    assert pair.fixed_to_moving_mm.abs().max() < 1e-3
+    assert torch.equal(pair.fixed_labels, pair.moving_labels)
+    differs = (pair.fixed_clean_hu - pair.moving_in_fixed_phase_hu).abs() > 1.0
+    assert differs[pair.fixed_truth].float().mean() < 0.05  # next to the gut's new contents
+
+
+def test_anatomy_lies_where_it_belongs(pair: Pair) -> None:
+    place = {}
+    for label in LABELS:
+        found = (pair.fixed_labels == label.index).nonzero().double()
+        place[label.name] = found.mean(0) if len(found) else None
+    z, y, x = range(3)
+    assert place["liver"][x] < place["spleen"][x], "in LPS x grows to the patient's left"
+    assert place["right_kidney"][x] < place["aorta"][x] < place["left_kidney"][x]
+    assert place["inferior_vena_cava"][x] < place["aorta"][x]
+    assert place["stomach"][x] > place["liver"][x]
+    assert place["liver"][y] < place["bone"][y]
+    assert place["right_kidney"][z] < place["liver"][z] < place["lung"][z]
+
+
+def test_displacement_warps_moving_onto_fixed_in_simpleitk(pair: Pair) -> None:
+    geometry = pair_geometry(pair)
+    moving = geometry.image(pair.moving_in_fixed_phase_hu.numpy())
+    field = geometry.vector_image(pair.fixed_to_moving_mm.numpy())
+    warped = sitk.Resample(
+        moving,
+        geometry.image(pair.fixed_clean_hu.numpy()),
+        sitk.DisplacementFieldTransform(field),
+        sitk.sitkLinear,
+        -1024.0,
+    )
+    inside = pair.fixed_truth.numpy()
+    before = np.abs(pair.moving_in_fixed_phase_hu.numpy() - pair.fixed_clean_hu.numpy())
+    after = np.abs(sitk.GetArrayFromImage(warped) - pair.fixed_clean_hu.numpy())
+    assert np.median(after[inside]) < 12.0
+    assert after[inside].mean() < 0.5 * before[inside].mean()
+
+
+def test_forward_and_inverse_cancel_and_nothing_folds(pair: Pair) -> None:
+    spacing = (SPACING,) * 3
+    forward, inverse = pair.fixed_to_moving_mm[None], pair.moving_to_fixed_mm[None]
+    for first, second, mask in (
+        (forward, inverse, pair.fixed_truth),
+        (inverse, forward, pair.moving_truth),
+    ):
+        rest = compose_mm(first, second, spacing)[0].norm(dim=0)[mask]
+        assert np.percentile(rest.numpy(), 99) < 0.4  # 6 mm voxels; the slow test has 2.5 mm
+        assert (jacobian_determinant(first, spacing)[0][mask] > 0).all()
+
+
+def test_motion_grows_with_what_is_asked(patient: Patient) -> None:
+    only_rigid = replace(CLEAN, breathing=0.0, residual=0.0, reshape_mm=0.0, rigid=2.0)
+    field = make_pair(patient, 1, options=only_rigid).fixed_to_moving_mm
+    determinant = jacobian_determinant(field[None], (SPACING,) * 3)[0]
+    assert torch.allclose(determinant, torch.ones_like(determinant), atol=1e-3)
+    sizes = [
+        make_pair(patient, 1, options=replace(CLEAN, breathing=scale)).fixed_to_moving_mm
+        for scale in (0.0, 1.0, 3.0)
+    ]
+    liver = patient_liver(patient)
+    moved = [float(size[2][liver].abs().mean()) for size in sizes]
+    assert moved[2] > moved[1]
+
+
+def patient_liver(patient: Patient) -> torch.Tensor:
+    still = replace(CLEAN, breathing=0.0, residual=0.0, rigid=0.0, reshape_mm=0.0)
+    return make_pair(patient, 1, options=still).fixed_labels == label_index("liver")
+
+
+def test_truth_excludes_air_and_what_the_other_scan_does_not_show(patient: Patient) -> None:
+    pair = make_pair(patient, 4, options=replace(CLEAN, artefacts=4.0))
+    assert not (pair.fixed_truth & ~pair.fixed_valid).any()
+    assert (pair.fixed_hu[~pair.fixed_valid] == -1024).all()
+    assert (pair.fixed_labels[~pair.fixed_valid] == 0).all()
+
+
+def test_shapes_fill_the_grid_with_numbered_blobs() -> None:
+    pair = make_shapes_pair(2, (24, 24, 28), 6.0)
+    again = make_shapes_pair(2, (24, 24, 28), 6.0)
+    assert torch.equal(pair.fixed_hu, again.fixed_hu)
+    assert pair.fixed_phase is None and pair.moving_phase is None
+    assert len(pair.fixed_labels.unique()) > 6
+    assert pair.fixed_to_moving_mm.abs().max() > 0.5

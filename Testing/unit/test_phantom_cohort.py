@@ -1,0 +1,87 @@
+"""A phantom cohort on disk, read back by SimpleITK."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from typer.testing import CliRunner
+
+from jssr.labels import Phase
+from jssr.phantom import PairOptions, make_pair, make_patient
+from jssr.phantom.benchmark import benchmark_table, time_phantom
+from jssr.phantom.cohort import write_cohort
+
+SHAPE, SPACING = (24, 28, 32), 8.0
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("phantom") / "cohort"
+    options = PairOptions(contrast="physiological")
+    write_cohort(folder, 2, 5, SHAPE, SPACING, pairs_per_patient=2, pair_options=options)
+    return folder
+
+
+def test_manifest_names_files_that_are_there(cohort: Path) -> None:
+    manifest = json.loads((cohort / "manifest.json").read_text())
+    assert manifest["schema"] == 1
+    assert len(manifest["pairs"]) == 4
+    assert len({pair["name"] for pair in manifest["pairs"]}) == 4
+    for pair in manifest["pairs"]:
+        assert Phase(pair["fixed_phase"]) is not Phase(pair["moving_phase"])
+        for key in (
+            "fixed",
+            "moving",
+            "fixed_to_moving",
+            "moving_to_fixed",
+            "fixed_segmentation",
+            "moving_segmentation",
+            "fixed_truth_mask",
+            "synthesis_truth",
+        ):
+            assert (cohort / pair[key]).is_file(), key
+
+
+def test_files_hold_the_pair_of_the_seed(cohort: Path) -> None:
+    options = PairOptions(contrast="physiological")
+    pair = make_pair(make_patient(6, SHAPE, SPACING), 1, options=options)
+    entry = json.loads((cohort / "manifest.json").read_text())["pairs"][3]
+    fixed = sitk.ReadImage(str(cohort / entry["fixed"]))
+    assert fixed.GetSpacing() == (SPACING,) * 3
+    assert fixed.GetOrigin() == pytest.approx(pair.origin_mm)
+    assert fixed.GetPixelID() == sitk.sitkInt16
+    assert np.array_equal(sitk.GetArrayFromImage(fixed), pair.fixed_hu.numpy())
+    transform = sitk.ReadTransform(str(cohort / entry["fixed_to_moving"]))
+    for index in ((3, 4, 5), (16, 14, 12), (28, 20, 18)):
+        point = fixed.TransformIndexToPhysicalPoint(index)
+        moved = np.subtract(transform.TransformPoint(point), point)
+        x, y, z = index
+        assert moved == pytest.approx(pair.fixed_to_moving_mm[:, z, y, x].numpy(), abs=1e-3)
+
+
+def test_command_writes_a_cohort_of_shapes_and_refuses_to_overwrite(tmp_path: Path) -> None:
+    import typer
+
+    from jssr.cli import phantom
+    from jssr.errors import InputError
+
+    app = typer.Typer()
+    phantom.attach(app)
+    call = ["--output", str(tmp_path / "out"), "--patients", "1", "--size", "16,16,16"]
+    call += ["--spacing", "8", "--mode", "shapes"]
+    assert CliRunner().invoke(app, call).exit_code == 0
+    assert (tmp_path / "out" / "manifest.json").is_file()
+    assert isinstance(CliRunner().invoke(app, call).exception, InputError)
+    assert isinstance(CliRunner().invoke(app, []).exception, InputError)
+    bad = CliRunner().invoke(app, ["--output", str(tmp_path / "x"), "--size", "8"])
+    assert "three numbers" in str(bad.exception)
+
+
+def test_benchmark_times_every_part() -> None:
+    times = time_phantom((16, 16, 16), 12.0, torch.device("cpu"), repeats=1)
+    assert {"liver", "vessels", "skeleton"} <= set(times["patient"])
+    assert {"motion", "labels", "scanner"} <= set(times["pair"])
+    assert "liver" in benchmark_table(times)
