@@ -1,0 +1,1 @@
+"""Training of the four networks: data, losses, stages, trainer, checkpoints, export."""

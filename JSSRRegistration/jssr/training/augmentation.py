@@ -1,0 +1,269 @@
+"""Vary a pair on the training device: images, labels and true fields alike."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jssr.registration.working_grid import BACKGROUND_HU
+from jssr.spatial.warp import Spacing, sample, voxel_coordinates
+from jssr.training.config import AugmentationConfig
+from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth
+
+
+def augment_pair(
+    batch: PairBatch,
+    config: AugmentationConfig,
+    spacing_mm: Spacing,
+    generator: np.random.Generator,
+) -> PairBatch:
+    """A varied copy of ``batch``; the same generator state gives the same copy.
+
+    Spatial changes are drawn once for the whole batch, intensity changes for each scan.
+
+    Args:
+        batch: tensors on the training device, HU as float32.
+        spacing_mm: of the image grid, x, y, z.
+        generator: random numbers of this step.
+    """
+    if generator.random() < config.swap:
+        batch = swapped(batch)
+    batch = _moved_at_random(batch, config, spacing_mm, generator)
+    fixed_hu = vary_intensity(batch.fixed_hu, config, generator)
+    moving_hu = vary_intensity(batch.moving_hu, config, generator)
+    fixed_hu, fixed_valid = cut_field_of_view(fixed_hu, batch.fixed_valid, config, generator)
+    moving_hu, moving_valid = cut_field_of_view(moving_hu, batch.moving_valid, config, generator)
+    return replace(
+        batch,
+        fixed_hu=fixed_hu,
+        moving_hu=moving_hu,
+        fixed_valid=fixed_valid,
+        moving_valid=moving_valid,
+    )
+
+
+def augment_annotated(
+    batch: AnnotatedBatch,
+    config: AugmentationConfig,
+    spacing_mm: Spacing,
+    generator: np.random.Generator,
+) -> AnnotatedBatch:
+    """A varied copy of annotated scans; labels move with the images."""
+    hu, valid, labels = batch.hu, batch.valid, batch.labels
+    if generator.random() < config.affine:
+        matrix = random_affine(
+            generator, config.rotation_degrees, config.scaling, config.translation_mm
+        )
+        hu, valid, labels = _scan_moved(hu, valid, labels, matrix, spacing_mm)
+    hu = vary_intensity(hu, config, generator)
+    hu, valid = cut_field_of_view(hu, valid, config, generator)
+    assert labels is not None
+    return replace(batch, hu=hu, valid=valid, labels=labels)
+
+
+def swapped(batch: PairBatch) -> PairBatch:
+    """Fixed and moving with their roles exchanged, the truth with them."""
+    truth = batch.truth
+    if truth is not None:
+        truth = Truth(
+            truth.moving_to_fixed_mm,
+            truth.fixed_to_moving_mm,
+            truth.moving_mask,
+            truth.fixed_mask,
+            truth.reverse_synthesis_hu,
+            truth.synthesis_hu,
+            truth.reverse_synthesis_mask,
+            truth.synthesis_mask,
+        )
+    return PairBatch(
+        batch.moving_hu,
+        batch.fixed_hu,
+        batch.moving_valid,
+        batch.fixed_valid,
+        batch.moving_labels,
+        batch.fixed_labels,
+        truth,
+    )
+
+
+def random_affine(
+    generator: np.random.Generator, degrees: float, scaling: float, translation_mm: float
+) -> np.ndarray:
+    """A 4x4 affine about the grid's centre: rotations, one scale an axis, a shift."""
+    angles = np.radians(generator.uniform(-degrees, degrees, 3))
+    matrix = np.eye(4)
+    for axis, angle in enumerate(angles):
+        turn = np.eye(3)
+        first, second = (axis + 1) % 3, (axis + 2) % 3
+        turn[first, first] = turn[second, second] = math.cos(angle)
+        turn[first, second], turn[second, first] = -math.sin(angle), math.sin(angle)
+        matrix[:3, :3] = matrix[:3, :3] @ turn
+    matrix[:3, :3] = matrix[:3, :3] * generator.uniform(1 - scaling, 1 + scaling, 3)
+    matrix[:3, 3] = generator.uniform(-translation_mm, translation_mm, 3)
+    return matrix
+
+
+def moved(
+    batch: PairBatch, fixed: np.ndarray, moving: np.ndarray, spacing_mm: Spacing
+) -> PairBatch:
+    """The pair resampled through one affine a scan, the true fields carried along exactly.
+
+    The new fixed scan at p shows the old one at ``A p``, the new moving one at q the old at ``B q``
+    (both about the grid's centre). The true map ``y = p + u(p)`` becomes
+    ``q = B^-1 (A p + u(A p))``.
+
+    Args:
+        fixed, moving: ``A`` and ``B``, 4x4, mm.
+    """
+    fixed_hu, fixed_valid, fixed_labels = _scan_moved(
+        batch.fixed_hu, batch.fixed_valid, batch.fixed_labels, fixed, spacing_mm
+    )
+    moving_hu, moving_valid, moving_labels = _scan_moved(
+        batch.moving_hu, batch.moving_valid, batch.moving_labels, moving, spacing_mm
+    )
+    truth = None if batch.truth is None else _truth_moved(batch.truth, fixed, moving, spacing_mm)
+    return PairBatch(
+        fixed_hu, moving_hu, fixed_valid, moving_valid, fixed_labels, moving_labels, truth
+    )
+
+
+def vary_intensity(
+    hu: Tensor, config: AugmentationConfig, generator: np.random.Generator
+) -> Tensor:
+    """Scale and shift of HU, thick slices and noise, each with its probability."""
+    if generator.random() < config.intensity:
+        hu = hu * generator.uniform(0.92, 1.08) + generator.uniform(-15, 15)
+    if generator.random() < config.blur:
+        hu = _thick_slices(hu, int(generator.integers(1, 3)))
+    if generator.random() < config.noise:
+        source = torch.Generator(hu.device).manual_seed(int(generator.integers(2**62)))
+        noise = torch.randn(hu.shape, generator=source, device=hu.device, dtype=hu.dtype)
+        hu = hu + noise * generator.uniform(0, config.noise_hu)
+    return hu
+
+
+def cut_field_of_view(
+    hu: Tensor, valid: Tensor, config: AugmentationConfig, generator: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """The scan cut to a random box: outside it is background and not valid."""
+    if generator.random() >= config.field_of_view:
+        return hu, valid
+    box = torch.zeros_like(valid)
+    kept = []
+    for size, most in zip(hu.shape[2:], (0.25, 0.12, 0.12), strict=True):
+        low = int(size * generator.uniform(0, most))
+        high = size - int(size * generator.uniform(0, most))
+        kept.append(slice(low, high))
+    box[:, :, kept[0], kept[1], kept[2]] = 1
+    valid = valid * box
+    return torch.where(valid > 0, hu, torch.full_like(hu, BACKGROUND_HU)), valid
+
+
+def random_smooth_field(
+    shape_zyx: tuple[int, int, int],
+    amplitude_mm: float,
+    generator: np.random.Generator,
+    device: torch.device,
+) -> Tensor:
+    """A smooth random displacement, (1, 3, z, y, x) mm, from a coarse grid of random vectors."""
+    coarse = torch.from_numpy(generator.normal(0, amplitude_mm, (1, 3, 4, 4, 4))).float().to(device)
+    return torch.nn.functional.interpolate(
+        coarse, size=shape_zyx, mode="trilinear", align_corners=True
+    )
+
+
+def _moved_at_random(
+    batch: PairBatch,
+    config: AugmentationConfig,
+    spacing_mm: Spacing,
+    generator: np.random.Generator,
+) -> PairBatch:
+    common = alone = np.eye(4)
+    if generator.random() < config.affine:
+        common = alone = random_affine(
+            generator, config.rotation_degrees, config.scaling, config.translation_mm
+        )
+    if generator.random() < config.misalignment:
+        rigid = random_affine(generator, config.misalignment_degrees, 0.0, config.misalignment_mm)
+        alone = rigid @ common
+    if np.array_equal(common, np.eye(4)) and np.array_equal(alone, np.eye(4)):
+        return batch
+    return moved(batch, common, alone, spacing_mm)
+
+
+def _scan_moved(
+    hu: Tensor, valid: Tensor, labels: Tensor | None, matrix: np.ndarray, spacing_mm: Spacing
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    if np.array_equal(matrix, np.eye(4)):
+        return hu, valid, labels
+    index = _index_under(matrix, hu.shape, spacing_mm, hu.device).expand(len(hu), -1, -1, -1, -1)
+    valid = sample(valid, index, "nearest", "zeros")
+    hu = torch.where(valid > 0, sample(hu, index), torch.full_like(hu, BACKGROUND_HU))
+    if labels is not None:
+        labels = sample(labels[:, None].float(), index, "nearest", "zeros")[:, 0].to(labels.dtype)
+    return hu, valid, labels
+
+
+def _truth_moved(truth: Truth, fixed: np.ndarray, moving: np.ndarray, spacing_mm: Spacing) -> Truth:
+    there, there_mask = _field_moved(
+        truth.fixed_to_moving_mm, truth.fixed_mask, fixed, moving, spacing_mm
+    )
+    back, back_mask = _field_moved(
+        truth.moving_to_fixed_mm, truth.moving_mask, moving, fixed, spacing_mm
+    )
+    ahead_hu, ahead_mask, _ = _scan_moved(
+        truth.synthesis_hu, truth.synthesis_mask, None, moving, spacing_mm
+    )
+    reverse_hu, reverse_mask, _ = _scan_moved(
+        truth.reverse_synthesis_hu, truth.reverse_synthesis_mask, None, fixed, spacing_mm
+    )
+    return Truth(there, back, there_mask, back_mask, ahead_hu, reverse_hu, ahead_mask, reverse_mask)
+
+
+def _field_moved(
+    field_mm: Tensor, mask: Tensor, start: np.ndarray, end: np.ndarray, spacing_mm: Spacing
+) -> tuple[Tensor, Tensor]:
+    """``p -> end^-1 (start p + u(start p)) - p`` on the half-resolution grid."""
+    coarse: Spacing = (2 * spacing_mm[0], 2 * spacing_mm[1], 2 * spacing_mm[2])
+    points = _centred_mm(field_mm.shape, coarse, field_mm.device)
+    index = _index_under(start, field_mm.shape, coarse, field_mm.device)
+    index = index.expand(len(field_mm), -1, -1, -1, -1)
+    started = _applied(start, points) + sample(field_mm, index)
+    moved_mask = sample(mask, index, "nearest", "zeros")
+    return _applied(np.linalg.inv(end), started) - points, moved_mask
+
+
+def _centred_mm(shape: torch.Size, spacing_mm: Spacing, device: torch.device) -> Tensor:
+    """Millimetres of every voxel from the grid's centre, (1, 3, z, y, x)."""
+    size = (shape[2], shape[3], shape[4])
+    middle = torch.tensor([(n - 1) / 2 for n in reversed(size)], device=device).view(1, 3, 1, 1, 1)
+    scale = torch.tensor(spacing_mm, device=device).view(1, 3, 1, 1, 1)
+    return (voxel_coordinates(list(size), device) - middle) * scale
+
+
+def _index_under(
+    matrix: np.ndarray, shape: torch.Size, spacing_mm: Spacing, device: torch.device
+) -> Tensor:
+    """Continuous x, y, z index of ``matrix`` applied to every voxel, (1, 3, z, y, x)."""
+    size = (shape[2], shape[3], shape[4])
+    middle = torch.tensor([(n - 1) / 2 for n in reversed(size)], device=device).view(1, 3, 1, 1, 1)
+    scale = torch.tensor(spacing_mm, device=device).view(1, 3, 1, 1, 1)
+    return _applied(matrix, _centred_mm(shape, spacing_mm, device)) / scale + middle
+
+
+def _applied(matrix: np.ndarray, points: Tensor) -> Tensor:
+    linear = torch.as_tensor(matrix[:3, :3], dtype=points.dtype, device=points.device)
+    shift = torch.as_tensor(matrix[:3, 3], dtype=points.dtype, device=points.device)
+    return torch.einsum("ij,bjzyx->bizyx", linear, points) + shift.view(1, 3, 1, 1, 1)
+
+
+def _thick_slices(hu: Tensor, factor: int) -> Tensor:
+    """Smoothing along z alone, as reconstruction in slices of ``2 factor`` voxels does."""
+    sigma = 0.6 * factor
+    offsets = torch.arange(-2 * factor, 2 * factor + 1, device=hu.device, dtype=hu.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1, 1)
+    padded = torch.nn.functional.pad(hu, (0, 0, 0, 0, 2 * factor, 2 * factor), mode="replicate")
+    return torch.nn.functional.conv3d(padded, kernel)

@@ -1,0 +1,1 @@
+"""Pairs and annotated scans for training: phantoms from memory, cohorts from a cache."""

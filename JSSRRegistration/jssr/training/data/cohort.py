@@ -1,0 +1,184 @@
+"""Pairs and annotated scans of a prepared cohort."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from jssr.errors import InputError
+from jssr.labels import BACKGROUND, CLASS_COUNT, label_index
+from jssr.registration.working_grid import BACKGROUND_HU
+from jssr.training.config import DataConfig
+from jssr.training.data.batch import AnnotatedBatch, PairBatch, collate
+from jssr.training.data.cache import (
+    OUTSIDE,
+    CachedPatient,
+    CachedScan,
+    open_volume,
+    read_index,
+)
+from jssr.training.data.stream import step_generator
+
+_PAIR, _ANNOTATED = 1, 2
+Corner = tuple[int, int, int]
+
+
+class CohortStream:
+    """Random crops of cached patients, each a pure function of the step.
+
+    Raises:
+        InputError: the cache has another spacing than the run, or nothing to train on.
+    """
+
+    labels_are_complete = False
+
+    def __init__(
+        self, config: DataConfig, spacing_mm: float, seed: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        del world_size  # the rank alone makes the processes' random numbers differ
+        self._shape = config.shape_zyx
+        self._batch_size = config.batch_size
+        self._seed = seed
+        self._rank = rank
+        cohort = config.cohort
+        self._folder = Path(cohort.cache or "")
+        self._annotated_folder = Path(cohort.annotated_cache or cohort.cache or "")
+        self._fixed_phases = cohort.fixed_phases
+        patients = _patients(self._folder, spacing_mm)
+        self._training = [p for p in patients if p.split == "train" and self._pairings(p)]
+        self._validation = [p for p in patients if p.split == "validation" and self._pairings(p)]
+        self._annotated = [
+            (patient, scan)
+            for patient in _patients(self._annotated_folder, spacing_mm)
+            if patient.split == "train"
+            for scan in patient.scans
+            if scan.labels is not None
+        ]
+        if not self._training:
+            raise InputError(
+                f"The cache {self._folder} has no patient of the split 'train' with two phases; "
+                "check the table's split and phase columns."
+            )
+
+    def pairs(self, step: int) -> PairBatch:
+        """Random crops of random pairs of phases."""
+        generator = step_generator(self._seed, step, self._rank, _PAIR)
+        return collate([self._random_pair(generator) for _ in range(self._batch_size)])
+
+    def annotated(self, step: int) -> AnnotatedBatch:
+        """Random crops of random annotated scans."""
+        if not self._annotated:
+            raise InputError(
+                f"The cache {self._annotated_folder} has no segmentation in the split 'train', "
+                "which S needs; add a segmentation column, name an annotated_cache, or start from "
+                "a bundle."
+            )
+        generator = step_generator(self._seed, step, self._rank, _ANNOTATED)
+        return collate([self._random_annotated(generator) for _ in range(self._batch_size)])
+
+    def validation_pairs(self, count: int) -> list[PairBatch]:
+        """Middle crops of the first ``count`` pairs of the split ``validation``."""
+        found = []
+        for patient in self._validation:
+            for fixed, moving in self._pairings(patient):
+                found.append(self._pair(patient, fixed, moving, _middle(patient, self._shape)))
+                if len(found) == count:
+                    return found
+        return found
+
+    def _pairings(self, patient: CachedPatient) -> list[tuple[CachedScan, CachedScan]]:
+        allowed = self._fixed_phases
+        return [
+            (fixed, moving)
+            for fixed in patient.scans
+            for moving in patient.scans
+            if fixed is not moving
+            and (allowed is None or (fixed.phase is not None and fixed.phase.value in allowed))
+        ]
+
+    def _random_pair(self, generator: np.random.Generator) -> PairBatch:
+        patient = self._training[generator.integers(len(self._training))]
+        pairings = self._pairings(patient)
+        fixed, moving = pairings[generator.integers(len(pairings))]
+        return self._pair(patient, fixed, moving, _random_corner(patient, self._shape, generator))
+
+    def _random_annotated(self, generator: np.random.Generator) -> AnnotatedBatch:
+        patient, scan = self._annotated[generator.integers(len(self._annotated))]
+        corner = _random_corner(patient, self._shape, generator)
+        hu, valid = _scan(self._annotated_folder, scan, corner, self._shape)
+        labels = _labels(self._annotated_folder, scan, corner, self._shape)
+        assert labels is not None
+        classes = torch.zeros(1, CLASS_COUNT, dtype=torch.bool)
+        classes[0, [BACKGROUND, *(label_index(name) for name in scan.classes)]] = True
+        return AnnotatedBatch(hu, valid, labels, classes)
+
+    def _pair(
+        self, patient: CachedPatient, fixed: CachedScan, moving: CachedScan, corner: Corner
+    ) -> PairBatch:
+        fixed_hu, fixed_valid = _scan(self._folder, fixed, corner, self._shape)
+        moving_hu, moving_valid = _scan(self._folder, moving, corner, self._shape)
+        return PairBatch(
+            fixed_hu,
+            moving_hu,
+            fixed_valid,
+            moving_valid,
+            _labels(self._folder, fixed, corner, self._shape),
+            _labels(self._folder, moving, corner, self._shape),
+        )
+
+
+def _patients(folder: Path, spacing_mm: float) -> list[CachedPatient]:
+    index = read_index(folder)
+    if abs(index.spacing_mm - spacing_mm) > 1e-6:
+        raise InputError(
+            f"The cache {folder} has voxels of {index.spacing_mm:g} mm, but spacing_mm is "
+            f"{spacing_mm:g}; prepare it again with --spacing {spacing_mm:g} or change spacing_mm."
+        )
+    return list(index.patients)
+
+
+def _random_corner(
+    patient: CachedPatient, shape: tuple[int, int, int], generator: np.random.Generator
+) -> Corner:
+    """Where a crop begins; negative where the volume is smaller than the crop."""
+    z, y, x = (
+        int(generator.integers(min(0, have - want), max(0, have - want) + 1))
+        for have, want in zip(patient.shape_zyx, shape, strict=True)
+    )
+    return z, y, x
+
+
+def _middle(patient: CachedPatient, shape: tuple[int, int, int]) -> Corner:
+    z, y, x = ((have - want) // 2 for have, want in zip(patient.shape_zyx, shape, strict=True))
+    return z, y, x
+
+
+def _crop(volume: np.ndarray, corner: Corner, shape: tuple[int, int, int], fill: int) -> np.ndarray:
+    result = np.full(shape, fill, dtype=volume.dtype)
+    source, target = [], []
+    for start, size, have in zip(corner, shape, volume.shape, strict=True):
+        low, high = max(0, start), min(have, start + size)
+        source.append(slice(low, high))
+        target.append(slice(low - start, high - start))
+    result[tuple(target)] = volume[tuple(source)]
+    return result
+
+
+def _scan(
+    folder: Path, scan: CachedScan, corner: Corner, shape: tuple[int, int, int]
+) -> tuple[Tensor, Tensor]:
+    stored = _crop(open_volume(folder, scan.image), corner, shape, int(OUTSIDE))
+    valid = torch.from_numpy(stored != OUTSIDE)[None, None]
+    hu = torch.from_numpy(np.where(stored == OUTSIDE, np.int16(BACKGROUND_HU), stored))[None, None]
+    return hu, valid
+
+
+def _labels(
+    folder: Path, scan: CachedScan, corner: Corner, shape: tuple[int, int, int]
+) -> Tensor | None:
+    if scan.labels is None:
+        return None
+    return torch.from_numpy(_crop(open_volume(folder, scan.labels), corner, shape, BACKGROUND))[
+        None
+    ]

@@ -1,0 +1,134 @@
+"""Make the model bundle of a run."""
+
+import datetime
+from pathlib import Path
+from typing import Literal
+
+from jssr.bundle.card import Card, Figure
+from jssr.bundle.export import export_bundle
+from jssr.errors import InputError
+from jssr.labels import Phase
+from jssr.networks import Networks
+from jssr.networks.config import SIZE_DIVISOR
+from jssr.training.building import fresh_networks
+from jssr.training.checkpoint import best_checkpoint, latest_checkpoint, load_module, read_position
+from jssr.training.config import TrainingConfig
+from jssr.training.monitor import read_figures
+from jssr.training.settings import load_config, to_yaml
+
+_UNITS = {
+    "tre_body_mm": "mm",
+    "tre_liver_mm": "mm",
+    "tre_body_identity_mm": "mm",
+    "tre_liver_identity_mm": "mm",
+    "synthesis_mae_hu": "HU",
+    "leakage_percent": "%",
+    "warped_dice": "Dice",
+    "warped_dice_identity": "Dice",
+    "dice_mean": "Dice",
+    "dice_liver": "Dice",
+    "folding": "fraction of voxels",
+    "log_jacobian_sd": "",
+}
+Which = Literal["best", "latest"]
+
+
+def export_run(
+    run: Path,
+    output: Path,
+    *,
+    which: Which = "best",
+    figures: tuple[Figure, ...] = (),
+    overwrite: bool = False,
+) -> Path:
+    """Write the averaged weights of a run's checkpoint as a bundle; gives the checkpoint taken.
+
+    Args:
+        run: the run's folder.
+        output: the bundle's folder; it appears whole or not at all.
+        which: the checkpoint that validated best, or the latest.
+        figures: measured elsewhere (``jssr evaluate``), beside the run's own validation.
+        overwrite: replace an existing folder.
+
+    Raises:
+        InputError: no run or no checkpoint there, or ``output`` exists.
+    """
+    checkpoint = best_checkpoint(run) if which == "best" else latest_checkpoint(run)
+    if checkpoint is None or not (run / "config.yaml").is_file():
+        raise InputError(f"The folder {run} holds no checkpoint of a training run.")
+    config = load_config(str(run / "config.yaml"))
+    networks = averaged_networks(checkpoint, config)
+    step = read_position(checkpoint).step
+    measured = (*_validation_figures(run, step, config), *figures)
+    export_bundle(
+        output,
+        networks,
+        config.networks_config(),
+        _card(config),
+        _without_folders(config),
+        measured,
+        overwrite=overwrite,
+    )
+    return checkpoint
+
+
+def averaged_networks(checkpoint: Path, config: TrainingConfig) -> Networks:
+    """The averaged weights of a checkpoint in fresh networks, on the CPU, in evaluation mode."""
+    networks = fresh_networks(config)
+    load_module(checkpoint, "average", networks)
+    return networks.eval()
+
+
+def _card(config: TrainingConfig) -> Card:
+    card = config.card
+    return Card(
+        name=card.name,
+        version=card.version,
+        date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        license=card.license,
+        intended_use=card.intended_use,
+        limits=card.limits or _limits(config),
+        window_hu=config.window_hu,
+        spacing_mm=config.spacing_mm,
+        size_divisor=SIZE_DIVISOR,
+        description=card.description,
+        phases=tuple(Phase),
+    )
+
+
+def _limits(config: TrainingConfig) -> str:
+    if config.data.source == "phantoms":
+        return (
+            "Trained on procedural phantoms only, never on a patient's scan: a starting point for "
+            "training on real data, and unproven on it."
+        )
+    return "Trained on one cohort; unproven on other scanners, protocols and diseases."
+
+
+def _validation_figures(run: Path, step: int, config: TrainingConfig) -> list[Figure]:
+    """The validation rows at (or last before) the exported step."""
+    rows = [row for row in read_figures(run, "validation") if row["step"] <= step]
+    if not rows:
+        return []
+    kind = "phantom" if config.data.source == "phantoms" else "cohort"
+    measured_on = f"{config.validation.pairs} held-out {kind} pairs, validation during training"
+    return [
+        Figure(name, float(rows[-1][name]), unit, measured_on)
+        for name, unit in _UNITS.items()
+        if rows[-1].get(name) is not None
+    ]
+
+
+def _without_folders(config: TrainingConfig) -> str:
+    """The configuration as YAML, free of the trainer's own folders."""
+    cohort = config.data.cohort.model_copy(
+        update={
+            name: None if value is None else "CACHE"
+            for name, value in (
+                ("cache", config.data.cohort.cache),
+                ("annotated_cache", config.data.cohort.annotated_cache),
+            )
+        }
+    )
+    data = config.data.model_copy(update={"cohort": cohort})
+    return to_yaml(config.model_copy(update={"data": data, "output": "runs/run"}))

@@ -1,0 +1,103 @@
+"""Terms on label probabilities: supervised Dice and cross-entropy, and Dice consistency."""
+
+import torch
+from torch import Tensor
+
+from jssr.training.losses.reduce import full_precision
+
+
+def soft_dice(
+    first: Tensor, second: Tensor, mask: Tensor | None = None, smooth: float = 1.0
+) -> Tensor:
+    """Soft Dice ``(2 sum pq + s) / (sum p + sum q + s)`` of every sample and class.
+
+    Args:
+        first, second: probabilities, (B, K, z, y, x).
+        mask: (B, 1, z, y, x), voxels that count.
+        smooth: ``s`` in voxels; a class absent from both gives one.
+
+    Returns:
+        (B, K).
+    """
+    first, second = full_precision(first), full_precision(second)
+    if mask is not None:
+        first, second = first * mask, second * mask
+    shared = (first * second).flatten(2).sum(2)
+    total = first.flatten(2).sum(2) + second.flatten(2).sum(2)
+    return (2 * shared + smooth) / (total + smooth)
+
+
+def dice_consistency(warped: Tensor, fixed: Tensor, mask: Tensor | None = None) -> Tensor:
+    """``1 - Dice[tau(S(G(x, y))), S(y)]``, ``L_dice^reg`` of the paper, over the organs.
+
+    The background (class 0) is left out: it is nearly everywhere and would drown the organs. A
+    class that neither image shows counts as agreement.
+
+    Args:
+        warped: probabilities of the synthesized scan after the transform, (B, K, z, y, x).
+        fixed: probabilities of the fixed scan, same shape.
+        mask: (B, 1, z, y, x), voxels that both scans really saw.
+    """
+    return 1 - soft_dice(warped[:, 1:], fixed[:, 1:], mask).mean()
+
+
+def supervised_segmentation(
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    mask: Tensor | None = None,
+    class_weights: Tensor | None = None,
+    annotated: Tensor | None = None,
+) -> Tensor:
+    """Dice loss plus cross-entropy on an annotated scan, ``L_dice^sup`` of the paper and more.
+
+    Cross-entropy gives gradients from the first step, where soft Dice of small organs has nearly
+    none.
+
+    Args:
+        logits: (B, K, z, y, x).
+        labels: (B, z, y, x) integers below K.
+        mask: (B, 1, z, y, x), voxels that count.
+        class_weights: (K,), weights of the cross-entropy (Dice weighs classes alike anyway).
+        annotated: (B, K) booleans, the classes that a sample's annotation covers; classes it does
+            not cover are merged with the background. ``None`` means all.
+
+    Returns:
+        A scalar; Dice is averaged over the organs that are present in the sample's labels.
+    """
+    logits, labels = full_precision(logits), labels.long()
+    if annotated is not None and not bool(annotated.all()):
+        logits, labels = _merge_unannotated(logits, labels, annotated)
+    weight = (
+        torch.ones_like(labels, dtype=logits.dtype) if mask is None else mask[:, 0].to(logits.dtype)
+    )
+    weight = weight.flatten(1)
+    log_probabilities = logits.log_softmax(1)
+    chosen = log_probabilities.gather(1, labels[:, None])[:, 0].flatten(1)
+    entropy = -chosen * weight
+    if class_weights is not None:
+        entropy = entropy * class_weights[labels].flatten(1)
+    entropy = (entropy.sum(1) / weight.sum(1).clamp_min(1)).mean()
+    probability_mass = torch.einsum("bkn,bn->bk", log_probabilities.exp().flatten(2), weight)
+    nothing = torch.zeros_like(probability_mass)
+    # Only the true class's probability enters the overlap: no one-hot volume is needed.
+    shared = nothing.scatter_add(1, labels.flatten(1), chosen.exp() * weight)
+    count = nothing.scatter_add(1, labels.flatten(1), weight)
+    dice = (2 * shared + 1) / (probability_mass + count + 1)
+    present = (count[:, 1:] > 0).to(dice.dtype)
+    dice_loss = (((1 - dice[:, 1:]) * present).sum(1) / present.sum(1).clamp_min(1)).mean()
+    return entropy + dice_loss
+
+
+def _merge_unannotated(logits: Tensor, labels: Tensor, annotated: Tensor) -> tuple[Tensor, Tensor]:
+    """Fold the probability of classes that were never drawn into the background's."""
+    keep = annotated.to(torch.bool).clone()
+    keep[:, 0] = True
+    keep = keep[:, :, None, None, None]
+    lowest = torch.finfo(logits.dtype).min / 4
+    background = torch.where(keep, torch.full_like(logits, lowest), logits)
+    background[:, :1] = logits[:, :1]
+    merged = torch.where(keep, logits, torch.full_like(logits, lowest))
+    merged = torch.cat([background.logsumexp(1, keepdim=True), merged[:, 1:]], dim=1)
+    covered = keep.expand(-1, -1, *labels.shape[1:]).gather(1, labels[:, None])[:, 0]
+    return merged, torch.where(covered, labels, torch.zeros_like(labels))

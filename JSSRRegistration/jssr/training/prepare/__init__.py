@@ -1,0 +1,1 @@
+"""``jssr prepare``: a cohort of scans becomes a cache to train on."""

@@ -1,0 +1,144 @@
+"""Prepare a whole cohort: in parallel, resumable, with a page that shows what came out."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from jssr.errors import InputError, JSSRError
+from jssr.training.data.cache import (
+    CachedPatient,
+    CacheIndex,
+    patient_from_json,
+    write_index,
+)
+from jssr.training.prepare.page import write_page
+from jssr.training.prepare.patient import patient_key, prepare_patient
+from jssr.training.prepare.table import Fault, Row, read_table
+
+_DONE_NAME = "patient.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a cohort."""
+
+    patients: tuple[CachedPatient, ...]
+    faults: tuple[Fault, ...]
+    reused: int
+
+
+def prepare_cohort(
+    table: Path,
+    cache: Path,
+    *,
+    spacing_mm: float = 2.0,
+    workers: int = 1,
+    progress: Callable[[str, float], None] | None = None,
+) -> Summary:
+    """Read the table, prepare every patient that can be, and report all faults at once.
+
+    Patients that an earlier call finished with the same rows and spacing are not made again.
+
+    Args:
+        table: a CSV file or the folder of Task03_Liver.
+        cache: the cache's folder; made where it is missing.
+        spacing_mm: isotropic voxel size.
+        workers: processes.
+        progress: called with a patient's number and the fraction done.
+
+    Raises:
+        InputError: the table cannot be read, or nothing in it is usable.
+    """
+    rows, faults = read_table(table)
+    by_patient: dict[str, list[Row]] = {}
+    for row in rows:
+        by_patient.setdefault(row.patient, []).append(row)
+    cache.mkdir(parents=True, exist_ok=True)
+    waiting, patients = [], []
+    for group in by_patient.values():
+        done = _finished(cache, group, spacing_mm)
+        if done is None:
+            waiting.append(group)
+        else:
+            patients.append(done)
+    reused = len(patients)
+    for number, (patient, found) in enumerate(
+        _prepared(waiting, cache, spacing_mm, workers), start=1
+    ):
+        faults.extend(found)
+        if patient is not None:
+            patients.append(patient)
+        if progress is not None:
+            progress(f"patient {number} of {len(waiting)}", number / len(waiting))
+    faults.sort(key=lambda fault: fault.line)
+    patients.sort(key=lambda patient: patient.patient)
+    if not patients:
+        first = f" (line {faults[0].line}: {faults[0].message})" if faults else ""
+        raise InputError(f"Nothing in the table {table} can be prepared{first}.")
+    write_index(cache, CacheIndex(spacing_mm, tuple(patients)))
+    write_page(cache, tuple(patients), tuple(faults))
+    return Summary(tuple(patients), tuple(faults), reused)
+
+
+def _prepared(
+    groups: list[list[Row]], cache: Path, spacing_mm: float, workers: int
+) -> Iterator[tuple[CachedPatient | None, list[Fault]]]:
+    if workers <= 1:
+        for group in groups:
+            yield _one(group, cache, spacing_mm)
+        return
+    # Fresh interpreters: forking a process whose libraries run threads may lock it up.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for future in as_completed(
+            [pool.submit(_one, group, cache, spacing_mm) for group in groups]
+        ):
+            yield future.result()
+
+
+def _one(
+    rows: list[Row], cache: Path, spacing_mm: float
+) -> tuple[CachedPatient | None, list[Fault]]:
+    """Prepare a patient and remember that it is done; a patient with faults is tried again."""
+    try:
+        patient, faults = prepare_patient(rows, cache, spacing_mm)
+    except (JSSRError, OSError, RuntimeError) as error:
+        return None, [Fault(rows[0].line, rows[0].patient, f"it could not be prepared: {error}")]
+    if patient is not None and not faults:
+        record = {"of": _fingerprint(rows, spacing_mm), "patient": asdict(patient)}
+        target = cache / patient.patient / _DONE_NAME
+        temporary = target.with_name(f".{_DONE_NAME}")
+        temporary.write_text(json.dumps(record), "utf-8")
+        temporary.replace(target)
+    return patient, faults
+
+
+def _finished(cache: Path, rows: list[Row], spacing_mm: float) -> CachedPatient | None:
+    path = cache / patient_key(rows[0].patient) / _DONE_NAME
+    if not path.is_file():
+        return None
+    record = json.loads(path.read_text("utf-8"))
+    return (
+        patient_from_json(record["patient"])
+        if record["of"] == _fingerprint(rows, spacing_mm)
+        else None
+    )
+
+
+def _fingerprint(rows: list[Row], spacing_mm: float) -> str:
+    """What decides a patient's cache: rows, spacing, and the files' sizes and times.
+
+    It is hashed, since paths name patients.
+    """
+    files = [
+        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+        for row in rows
+        for path in (row.image, row.segmentation)
+        if path is not None and path.exists()
+    ]
+    described = [[row.phase.value, row.split, list(row.classes)] for row in rows]
+    text = json.dumps([spacing_mm, described, files])
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,236 @@
+"""``prepare`` on a cohort of phantoms written as DICOM and NIfTI, with faults of every kind."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from jssr.errors import InputError
+from jssr.io.images import read_scan
+from jssr.phantom import PairOptions, make_pair, make_patient
+from jssr.phantom.cohort import pair_geometry
+from jssr.registration.working_grid import resample_to_grid, working_grid
+from jssr.spatial.geometry import Geometry
+from jssr.training.config import CohortConfig, DataConfig
+from jssr.training.data import cache as cache_module
+from jssr.training.data.cache import OUTSIDE, open_volume, read_index
+from jssr.training.data.cohort import CohortStream
+from jssr.training.prepare import run as run_module
+from jssr.training.prepare.run import prepare_cohort
+from jssr.training.prepare.table import read_table
+from sample_scans import write_dicom_series
+
+SPACING_MM = 6.0
+SHAPE = (40, 40, 48)
+
+
+def _scans(seed):
+    options = PairOptions(artefacts=0, contrast="physiological", breathing=0.5)
+    pair = make_pair(make_patient(seed, SHAPE, SPACING_MM), seed, options=options)
+    grid = pair_geometry(pair)
+    images = [grid.image(hu.round().short().numpy()) for hu in (pair.fixed_hu, pair.moving_hu)]
+    labels = [grid.image(values.numpy()) for values in (pair.fixed_labels, pair.moving_labels)]
+    return images, labels
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory):
+    """Two patients (one with DICOM), a validation patient, and one broken row of each kind."""
+    folder = tmp_path_factory.mktemp("cohort")
+    rows = []
+    for number, split in ((1, "train"), (2, "validation")):
+        images, labels = _scans(number)
+        sitk.WriteImage(images[0], str(folder / f"p{number}_pv.nii.gz"))
+        sitk.WriteImage(labels[0], str(folder / f"p{number}_pv_labels.nii.gz"))
+        rows.append(
+            [
+                f"p{number}",
+                "portal-venous",
+                f"p{number}_pv.nii.gz",
+                f"p{number}_pv_labels.nii.gz",
+                split,
+            ]
+        )
+        if number == 1:
+            write_dicom_series(images[1], folder / "p1_art", patient="Secret^Name")
+            rows.append(["p1", "arterial", "p1_art", "", split])
+        else:
+            sitk.WriteImage(images[1], str(folder / "p2_nc.nrrd"))
+            rows.append(["p2", "non-contrast", "p2_nc.nrrd", "", split])
+    (folder / "text.nii.gz").write_text("no image")
+    sitk.WriteImage(sitk.Image([8, 8], sitk.sitkInt16), str(folder / "flat.nrrd"))
+    sitk.WriteImage(sitk.Image([8, 8, 8], sitk.sitkUInt8), str(folder / "small_labels.nrrd"))
+    rows += [
+        ["", "arterial", "p1_pv.nii.gz", "", "train"],
+        ["bad1", "late", "p1_pv.nii.gz", "", "train"],
+        ["bad2", "arterial", "missing.nii.gz", "", "train"],
+        ["bad3", "arterial", "p1_pv.nii.gz", "", "learning"],
+        ["p1", "arterial", "p1_pv.nii.gz", "", "train"],
+        ["p2", "delayed", "p1_pv.nii.gz", "", "train"],
+        ["bad4", "arterial", "text.nii.gz", "", "train"],
+        ["bad5", "arterial", "flat.nrrd", "", "train"],
+        ["bad6", "arterial", "p1_pv.nii.gz", "small_labels.nrrd", "train"],
+        ["bad7", "arterial", "p1_pv.nii.gz", "nothing.nrrd", "train"],
+    ]
+    table = folder / "cohort.csv"
+    with table.open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["patient", "phase", "image", "segmentation", "split"])
+        writer.writerows(rows)
+    return table
+
+
+@pytest.fixture(scope="module")
+def prepared(cohort, tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    return cache, prepare_cohort(cohort, cache, spacing_mm=SPACING_MM)
+
+
+def test_every_broken_row_is_reported_and_the_rest_prepared(prepared):
+    _, summary = prepared
+    told = {fault.line: fault.message for fault in summary.faults}
+    assert sorted(told) == list(range(6, 16))
+    for line, part in {
+        6: "patient is empty",
+        7: "phase 'late' is unknown",
+        8: "no image 'missing.nii.gz'",
+        9: "split 'learning' is unknown",
+        10: "already in line",
+        11: "must not be in two splits",
+        14: "voxels",
+        15: "no segmentation 'nothing.nrrd'",
+    }.items():
+        assert part in told[line], told[line]
+    assert [len(patient.scans) for patient in summary.patients] == [2, 2]
+    assert {patient.split for patient in summary.patients} == {"train", "validation"}
+
+
+def test_the_cache_names_no_patient(prepared):
+    cache, _ = prepared
+    texts = [path.read_text("utf-8") for path in cache.rglob("*.json")] + [
+        (cache / "summary.html").read_text("utf-8")
+    ]
+    assert not any(
+        name in text for text in texts for name in ("p1_", "Secret", str(cache.parent)) if text
+    )
+
+
+def test_the_index_reads_back(prepared):
+    cache, summary = prepared
+    index = read_index(cache)
+    assert index.patients == summary.patients and index.spacing_mm == SPACING_MM
+
+
+def test_phases_are_aligned_and_marked_outside(prepared):
+    cache, summary = prepared
+    for patient in summary.patients:
+        volumes = [open_volume(cache, scan.image) for scan in patient.scans]
+        assert all(v.dtype == np.int16 and v.shape == patient.shape_zyx for v in volumes)
+        shared = (volumes[0] != OUTSIDE) & (volumes[1] != OUTSIDE)
+        assert shared.mean() > 0.8
+        clipped = [np.clip(v, -200, 300).astype(float)[shared] for v in volumes]
+        assert np.corrcoef(*clipped)[0, 1] > 0.7
+
+
+def test_training_and_registration_see_the_same_voxels(cohort, prepared):
+    """The cache holds what registration's preprocessing gives, on the voxels that both cover."""
+    cache, summary = prepared
+    scan = read_scan(cohort.parent / "p1_pv.nii.gz")
+    patient = next(p for p in summary.patients if p.split == "train")
+    cached = open_volume(cache, patient.scans[0].image)
+    for margin_mm in (0.0, 4 * SPACING_MM):
+        grid = working_grid(Geometry.of(scan), SPACING_MM, margin_mm, 1)
+        seen = resample_to_grid(scan, grid)
+        hu = seen.hu[0, 0].numpy()
+        pad = [(a - b) // 2 for a, b in zip(hu.shape, cached.shape, strict=True)]
+        window = tuple(slice(p, p + n) for p, n in zip(pad, cached.shape, strict=True))
+        both = (cached != OUTSIDE) & seen.valid[0, 0].numpy()[window]
+        assert both.mean() > 0.8
+        assert np.abs(hu[window] - cached)[both].max() <= 0.5
+
+
+def test_a_second_call_makes_nothing_again(cohort, prepared, monkeypatch):
+    cache, _ = prepared
+
+    def refuse(*arguments):
+        raise AssertionError("prepared again")
+
+    monkeypatch.setattr(
+        run_module,
+        "prepare_patient",
+        lambda rows, *rest: refuse() if rows[0].patient in ("p1", "p2") else (None, []),
+    )
+    summary = prepare_cohort(cohort, cache, spacing_mm=SPACING_MM)
+    assert summary.reused == 2 and len(summary.patients) == 2
+
+
+def test_the_stream_gives_crops_of_the_cohort(prepared):
+    cache, summary = prepared
+    config = DataConfig(
+        source="cohort", shape_zyx=(32, 48, 48), cohort=CohortConfig(cache=str(cache))
+    )
+    stream = CohortStream(config, SPACING_MM, seed=1)
+    pair, again = stream.pairs(3), stream.pairs(3)
+    assert pair.fixed_hu.shape == (1, 1, 32, 48, 48) and pair.fixed_hu.dtype == torch.int16
+    assert torch.equal(pair.fixed_hu, again.fixed_hu)
+    assert bool((pair.fixed_hu[~pair.fixed_valid] == -1024).all())
+    assert any(not torch.equal(pair.fixed_hu, stream.pairs(step).fixed_hu) for step in range(4, 8))
+    annotated = stream.annotated(0)
+    assert annotated.labels.max() > 0 and bool(annotated.classes[0, 1])
+    assert len(stream.validation_pairs(5)) == 2
+    assert len(summary.patients) == 2
+
+
+def test_another_spacing_is_refused(prepared):
+    config = DataConfig(source="cohort", cohort=CohortConfig(cache=str(prepared[0])))
+    with pytest.raises(InputError, match="has voxels of 6 mm"):
+        CohortStream(config, 2.0, seed=0)
+
+
+def test_a_folder_without_cache_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no prepared cohort"):
+        read_index(tmp_path)
+    (tmp_path / cache_module.INDEX_NAME).write_text(json.dumps({"format": 99}))
+    with pytest.raises(InputError, match="another format"):
+        read_index(tmp_path)
+
+
+def test_the_decathlon_layout_is_recognized(tmp_path):
+    images, labels = _scans(4)
+    for name, image in (("imagesTr", images[0]), ("labelsTr", labels[0])):
+        (tmp_path / name).mkdir()
+        drawn = image if name == "imagesTr" else sitk.Mask(image, image <= 2)
+        sitk.WriteImage(drawn, str(tmp_path / name / "liver_0.nii.gz"))
+    description = {
+        "labels": {"0": "background", "1": "liver", "2": "cancer"},
+        "training": [{"image": "./imagesTr/liver_0.nii.gz", "label": "./labelsTr/liver_0.nii.gz"}],
+    }
+    (tmp_path / "dataset.json").write_text(json.dumps(description))
+    rows, faults = read_table(tmp_path)
+    assert faults == [] and rows[0].classes == ("liver", "lesion") and rows[0].patient == "liver_0"
+    summary = prepare_cohort(tmp_path, tmp_path / "cache", spacing_mm=SPACING_MM)
+    assert summary.patients[0].scans[0].classes == ("liver", "lesion")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("patient,image\n", "phase"),
+        ("patient,phase,image,sex\n", "sex"),
+        ("", "patient, phase, image"),
+    ],
+)
+def test_a_bad_header_is_named(tmp_path, text, named):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=named):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.slow
+def test_two_workers_give_what_one_gives(cohort, prepared, tmp_path):
+    summary = prepare_cohort(cohort, tmp_path, spacing_mm=SPACING_MM, workers=2)
+    assert summary.patients == prepared[1].patients
+    assert [f.line for f in summary.faults] == [f.line for f in prepared[1].faults]

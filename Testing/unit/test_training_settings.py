@@ -1,0 +1,74 @@
+"""Configurations: shipped ones are valid, errors name the field."""
+
+import pytest
+import yaml
+
+from jssr.errors import InputError
+from jssr.training.settings import load_config, shipped_configurations, to_yaml
+
+
+@pytest.mark.parametrize("name", shipped_configurations())
+def test_shipped_configuration_is_valid(name):
+    assert load_config(name).stages
+
+
+def test_the_promised_configurations_are_shipped():
+    promised = {
+        "smoke",
+        "phantom-cpu",
+        "phantom-gpu",
+        "cohort",
+        "reg",
+        "jsynr",
+        "jsegr",
+        "jssr",
+        "paper",
+    }
+    assert promised <= set(shipped_configurations())
+
+
+def test_printed_configuration_reads_back_equal(tmp_path):
+    config = load_config("smoke")
+    path = tmp_path / "printed.yaml"
+    path.write_text(to_yaml(config))
+    assert load_config(str(path)) == config
+
+
+def test_overrides_reach_into_sections_and_lists():
+    config = load_config("smoke", ["seed=7", "stages.1.steps=5", "data.phantoms.pool_size=3"])
+    assert (config.seed, config.stages[1].steps, config.data.phantoms.pool_size) == (7, 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("stages.0.steps=0", "stages.0.steps"),
+        ("data.shape=[1,2,3]", "data.shape"),
+        ("loss.joint_l1=-1", "loss.joint_l1"),
+        ("stages.0.loss={dice: 1}", "unknown loss term dice"),
+        ("networks.unknown=1", "networks"),
+        ("window_hu=[300, -200]", "window_hu"),
+        ("stages.7.steps=1", "list that has 3 items"),
+        ("seed", "key=value"),
+        ("name.deep=1", "single value"),
+        ("data.source=cohort", "cohort.cache"),
+    ],
+)
+def test_a_bad_field_is_named(override, named):
+    with pytest.raises(InputError, match=named.replace(".", r"\.")):
+        load_config("smoke", [override])
+
+
+def test_unknown_name_suggests_a_shipped_one():
+    with pytest.raises(InputError, match="did you mean 'smoke'"):
+        load_config("smok")
+
+
+def test_broken_yaml_is_one_sentence(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text("a: [1, 2")
+    with pytest.raises(InputError, match="no YAML"):
+        load_config(str(path))
+    path.write_text(yaml.safe_dump([1, 2]))
+    with pytest.raises(InputError, match="no fields"):
+        load_config(str(path))

@@ -1,0 +1,153 @@
+"""The trainer: stages, resume bit for bit, time budget, best checkpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from training_samples import RandomStream, tiny_config
+
+from jssr.errors import InputError
+from jssr.training import trainer as trainer_module
+from jssr.training.checkpoint import latest_checkpoint, read_position
+from jssr.training.launch import open_fabric
+from jssr.training.monitor import read_figures
+from jssr.training.trainer import Ending, Trainer
+
+
+@pytest.fixture(autouse=True, scope="module")
+def random_data():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainer_module, "open_stream", lambda config, fabric: RandomStream())
+        yield
+
+
+def _train(config, resume=False, stop_after=None):
+    seen = []
+    trainer = Trainer(
+        config,
+        open_fabric(config.hardware),
+        resume=resume,
+        progress=seen.append,
+        should_stop=lambda: stop_after is not None and len(seen) >= stop_after,
+    )
+    return trainer.run(), seen
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(random_data, tmp_path_factory):
+    config = tiny_config(tmp_path_factory.mktemp("whole"))
+    ending, seen = _train(config)
+    assert ending is Ending.FINISHED
+    return config, seen
+
+
+def _state(run):
+    folder = latest_checkpoint(run)
+    return {
+        f"{path.name}/{name}": tensor
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, tensor in load_file(path).items()
+    }
+
+
+def _run_folder(config):
+    return Path(config.output)
+
+
+def test_stages_follow_each_other_and_all_networks_learn(uninterrupted):
+    config, seen = uninterrupted
+    assert [progress.stage for progress in seen] == ["segmentor"] * 2 + ["registration"] * 2 + [
+        "joint"
+    ] * 2
+    joint = seen[-1].report.terms
+    assert {
+        "joint_l1",
+        "dice_consistency",
+        "dice_supervised",
+        "true_field",
+        "discriminator",
+    } <= set(joint)
+    start = load_file(_run_folder(config) / "checkpoints/step-00000001/networks.safetensors")
+    end = load_file(_run_folder(config) / "checkpoints/step-00000006/networks.safetensors")
+    for network in ("generator", "register", "segmentor", "discriminator"):
+        names = [name for name in start if name.startswith(network)]
+        assert any(not torch.equal(start[name], end[name]) for name in names)
+
+
+def test_first_stage_moves_the_segmentor_alone(uninterrupted):
+    config, _ = uninterrupted
+    first = load_file(_run_folder(config) / "checkpoints/step-00000001/networks.safetensors")
+    second = load_file(_run_folder(config) / "checkpoints/step-00000002/networks.safetensors")
+    changed = {name.split(".")[0] for name in first if not torch.equal(first[name], second[name])}
+    assert changed == {"segmentor"}
+
+
+@pytest.mark.parametrize("stop_after", [1, 3, 5])
+def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(uninterrupted, tmp_path, stop_after):
+    config = tiny_config(tmp_path)
+    ending, _ = _train(config, stop_after=stop_after)
+    assert ending is Ending.STOPPED
+    assert read_position(latest_checkpoint(tmp_path)).step == stop_after
+    ending, seen = _train(config, resume=True)
+    assert ending is Ending.FINISHED and len(seen) == 6 - stop_after
+    whole, resumed = _state(_run_folder(uninterrupted[0])), _state(tmp_path)
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+def test_a_finished_run_resumes_to_nothing(uninterrupted):
+    ending, seen = _train(uninterrupted[0], resume=True)
+    assert ending is Ending.FINISHED and seen == []
+
+
+def test_a_folder_with_a_run_is_not_overwritten(uninterrupted):
+    with pytest.raises(InputError, match="already holds a training run"):
+        _train(uninterrupted[0])
+
+
+def test_figures_are_recorded_and_the_best_checkpoint_is_marked(uninterrupted):
+    run = _run_folder(uninterrupted[0])
+    rows = read_figures(run, "validation")
+    assert [row["step"] for row in rows] == [2, 4, 6]
+    assert {"tre_liver_identity_mm", "leakage_percent"} <= set(rows[-1])
+    assert "dice_mean" in rows[0] and "tre_liver_mm" not in rows[0]
+    position = read_position(latest_checkpoint(run))
+    best = min(rows[1:], key=lambda row: row["tre_liver_mm"])
+    assert position.best_step == best["step"]
+    text = (run / "metrics.jsonl").read_text()
+    assert all(json.loads(line) for line in text.splitlines())
+
+
+def test_the_time_budget_ends_the_run_with_a_checkpoint(tmp_path):
+    ending, seen = _train(tiny_config(tmp_path, max_minutes=1e-6))
+    assert ending is Ending.OUT_OF_TIME and len(seen) == 1
+    assert read_position(latest_checkpoint(tmp_path)).step == 1
+
+
+def test_mixed_precision_trains_on_unrounded_data(tmp_path):
+    hardware = {"device": "cpu", "threads": 1, "precision": "bf16-mixed"}
+    ending, seen = _train(tiny_config(tmp_path, hardware=hardware))
+    assert ending is Ending.FINISHED
+    assert all(
+        progress.report.gradient_norm > 0 and not progress.report.skipped for progress in seen
+    )
+    exact = tiny_config(tmp_path / "exact", hardware={"device": "cpu", "threads": 1})
+    _, wanted = _train(exact)
+    # Neither truth nor lesions pass through a network before the first register step.
+    assert seen[2].report.terms["true_field"] == pytest.approx(
+        wanted[2].report.terms["true_field"], rel=2e-2
+    )
+
+
+def test_a_run_without_validation_pairs_says_so_and_trains(tmp_path, monkeypatch):
+    class Unvalidated(RandomStream):
+        def validation_pairs(self, count):
+            return []
+
+    monkeypatch.setattr(trainer_module, "open_stream", lambda config, fabric: Unvalidated())
+    stages = [{"name": "registration", "steps": 1}]
+    ending, _ = _train(tiny_config(tmp_path, stages=stages))
+    assert ending is Ending.FINISHED
+    assert "no validation pair" in (tmp_path / "metrics.jsonl").read_text()

@@ -1,0 +1,78 @@
+"""Validation figures against closed forms and MONAI."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from monai.metrics import DiceMetric
+from training_samples import random_pair, tiny_config
+
+from jssr.labels import LABELS
+from jssr.training.building import fresh_networks
+from jssr.training.objective import Objective, Views
+from jssr.training.validation import pair_figures, pictures, validate, validate_segmentor
+
+
+@pytest.fixture(scope="module")
+def objective():
+    config = tiny_config("unused")
+    torch.manual_seed(0)
+    return Objective(fresh_networks(config), config).eval()
+
+
+def _views(pair, displacement_mm):
+    field = torch.tensor(displacement_mm).view(1, 3, 1, 1, 1).expand(1, 3, 16, 16, 16)
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(1, len(LABELS) + 1, 32, 32, 32, generator=generator)
+    image = torch.zeros(1, 1, 32, 32, 32)
+    return Views(image, image, image, logits, logits, [(field, -field)])
+
+
+def test_error_is_the_distance_from_the_truth_in_mm(objective):
+    pair = random_pair()
+    truth = replace(pair.truth, fixed_to_moving_mm=torch.full((1, 3, 16, 16, 16), 1.0))
+    figures = pair_figures(objective, replace(pair, truth=truth), _views(pair, [4.0, 5.0, 1.0]))
+    assert figures["tre_body_mm"] == pytest.approx(5.0, rel=1e-5)
+    assert figures["tre_body_identity_mm"] == pytest.approx(3**0.5, rel=1e-5)
+    assert figures["folding"] == 0 and figures["log_jacobian_sd"] == pytest.approx(0, abs=1e-6)
+
+
+def test_organ_dice_agrees_with_monai(objective):
+    pair = random_pair()
+    views = _views(pair, [0.0, 0.0, 0.0])
+    figures = pair_figures(objective, pair, views)
+    count = len(LABELS) + 1
+    peer = DiceMetric(include_background=True, reduction="none", num_classes=count)
+    expected = peer(views.fixed_logits.argmax(1, keepdim=True), pair.fixed_labels[:, None].long())[
+        0
+    ]
+    for label in LABELS:
+        assert figures[f"dice_{label.name}"] == pytest.approx(
+            expected[label.index].item(), rel=1e-5
+        )
+
+
+def test_labels_that_agree_after_the_warp_have_dice_one(objective):
+    pair = random_pair()
+    same = replace(pair, moving_labels=pair.fixed_labels)
+    figures = pair_figures(objective, same, _views(pair, [0.0, 0.0, 0.0]))
+    assert figures["warped_dice"] == pytest.approx(figures["warped_dice_identity"], rel=1e-5)
+
+
+def test_figures_are_means_over_pairs_and_include_leakage(objective):
+    pairs = [random_pair(seed) for seed in (1, 2)]
+    device = torch.device("cpu")
+    both = validate(objective, pairs, device)
+    alone = [validate(objective, [pair], device)["tre_body_mm"] for pair in pairs]
+    assert both["tre_body_mm"] == pytest.approx(sum(alone) / 2, rel=1e-4)
+    assert "leakage_percent" in both and "synthesis_mae_hu" in both
+    assert set(validate_segmentor(objective, pairs, device)) >= {"dice_liver", "dice_mean"}
+
+
+def test_pictures_are_slices_between_zero_and_one(objective):
+    shown = pictures(objective, random_pair(), torch.device("cpu"))
+    assert {"fixed", "moving", "synthesized", "warped", "labels", "field_z", "jacobian"} <= set(
+        shown
+    )
+    assert all(image.min() >= 0 and image.max() <= 1 for image in shown.values())
+    assert shown["fixed"].shape == (32, 32) and shown["labels"].shape == (32, 32, 3)
