@@ -1,0 +1,1 @@
+"""Measuring registration: figures in millimetres, cohorts with known answers, other methods."""

@@ -1,0 +1,228 @@
+"""All methods on the same pairs, each in a process of its own; goes on where it stopped."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+
+from jssr import __version__
+from jssr.bundle.manifest import MANIFEST_NAME
+from jssr.bundle.source import open_source
+from jssr.errors import InputError
+from jssr.evaluation.cohort import Case, CaseData, load_case
+from jssr.evaluation.figures import Row, registration_figures
+from jssr.evaluation.methods import DISPLACEMENT_FILE, TRANSFORM_FILE, Method
+from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.process import MethodFailed, run_measured
+from jssr.evaluation.tables import summaries, write_csv, write_json
+from jssr.io.atomic import whole_file
+from jssr.io.transforms import read_transform
+from jssr.registration.result import ProgressCallback
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import SpatialTransform
+
+OK, FAILED, MISSING = "ok", "failed", "missing"
+RESULTS_FOLDER = "results"
+"""Where a benchmark keeps one JSON file for each method and case."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One method on one case: its figures, or why there are none."""
+
+    method: str
+    case: str
+    status: str
+    message: str = ""
+    figures: Row = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How a benchmark runs: threads of each process, JSSR's model and device, time for a case."""
+
+    threads: int
+    model: Path | None = None
+    device: str = "cpu"
+    timeout_s: float | None = None
+
+
+def benchmark_files(
+    cohort: str,
+    methods: Sequence[Method],
+    output: Path,
+    setup: Setup,
+    *,
+    limit: int | None = None,
+    peer_limit: int | None = None,
+    progress: ProgressCallback,
+) -> Path:
+    """Runs the benchmark and writes ``benchmark.html``, ``results.csv`` and ``results.json``.
+
+    The page shows all that ``output`` holds about the cohort, also from earlier runs.
+
+    Args:
+        cohort: a folder or a range of seeds, see :func:`jssr.evaluation.phantoms.open_cohort`.
+        limit: how many of the pairs are used; ``peer_limit`` the same for other methods than JSSR.
+
+    Returns:
+        Where the page is.
+
+    Raises:
+        InputError: the cohort or the model cannot be used.
+    """
+    from jssr.evaluation.benchmark_page import benchmark_page
+
+    output.mkdir(parents=True, exist_ok=True)
+    cases = open_cohort(cohort, output, limit=limit, progress=progress)
+    run_benchmark(
+        cases,
+        methods,
+        output,
+        setup,
+        limits=lambda method: None if method.refine is not None else peer_limit,
+        progress=progress,
+    )
+    outcomes = earlier_outcomes(output, cases)
+    done = [outcome for outcome in outcomes if outcome.status == OK]
+    keys = [{"pair": outcome.case, "method": outcome.method} for outcome in done]
+    write_csv(output / "results.csv", keys, [outcome.figures for outcome in done])
+    per_method = {
+        name: summaries([outcome.figures for outcome in done if outcome.method == name])
+        for name in dict.fromkeys(outcome.method for outcome in done)
+    }
+    write_json(output / "results.json", {"threads": setup.threads, "methods": per_method})
+    title = Path(cohort).name if Path(cohort).is_dir() else cohort
+    page = benchmark_page(outcomes, setup.threads, title)
+    with whole_file(output / "benchmark.html") as part:
+        part.write_text(page, encoding="utf-8")
+    return output / "benchmark.html"
+
+
+def run_benchmark(
+    cases: Sequence[Case],
+    methods: Sequence[Method],
+    output: Path,
+    setup: Setup,
+    *,
+    limits: Callable[[Method], int | None] = lambda method: None,
+    progress: ProgressCallback,
+) -> list[Outcome]:
+    """Runs each method on each case unless its outcome is in ``output`` already.
+
+    An outcome counts as there if it succeeded with the same files, settings, threads and model.
+
+    Args:
+        limits: how many of the cases a method sees; ``None``: all.
+
+    Returns:
+        The outcomes of these methods and cases, case by case.
+
+    Raises:
+        InputError: a case's files or the model cannot be used.
+    """
+    jobs = [
+        (case, method)
+        for number, case in enumerate(cases)
+        for method in methods
+        if (limit := limits(method)) is None or number < limit
+    ]
+    outcomes: list[Outcome] = []
+    loaded: CaseData | None = None
+    for number, (case, method) in enumerate(jobs):
+        progress(f"{case.name}: {method.title}", number / len(jobs))
+        place = output / RESULTS_FOLDER / method.name / f"{case.name}.json"
+        fingerprint = _fingerprint(case, method, setup)
+        outcome = _earlier(place, fingerprint)
+        if outcome is None:
+            if loaded is None or loaded.case != case:
+                loaded = load_case(case)
+            outcome = _run(loaded, method, output, setup)
+            _keep(outcome, fingerprint, place)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def earlier_outcomes(output: Path, cases: Iterable[Case]) -> list[Outcome]:
+    """Every outcome in ``output`` for these cases, also of methods that ran another time."""
+    found = []
+    names = {case.name: number for number, case in enumerate(cases)}
+    for path in sorted((output / RESULTS_FOLDER).glob("*/*.json")):
+        if path.stem in names:
+            found.append(_outcome(json.loads(path.read_text(encoding="utf-8"))))
+    return sorted(found, key=lambda outcome: names[outcome.case])
+
+
+def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> Outcome:
+    absent = method.missing()
+    if absent is not None:
+        return Outcome(method.name, data.case.name, MISSING, absent)
+    with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as scratch:
+        place = Path(scratch) / "output"
+        command = method.command(
+            data.case.fixed, data.case.moving, place, setup.model, setup.device
+        )
+        try:
+            usage = run_measured(
+                command, Path(scratch), threads=setup.threads, timeout_s=setup.timeout_s
+            )
+        except MethodFailed as error:
+            return Outcome(method.name, data.case.name, FAILED, _without_paths(str(error), data))
+        figures = registration_figures(data, _transform(place))
+    return Outcome(method.name, data.case.name, OK, figures={**figures, **asdict(usage)})
+
+
+def _transform(place: Path) -> SpatialTransform:
+    if (place / TRANSFORM_FILE).is_file():
+        return read_transform(place / TRANSFORM_FILE)
+    field_image = sitk.ReadImage(place / DISPLACEMENT_FILE)
+    displacement_mm = np.moveaxis(sitk.GetArrayFromImage(field_image), -1, 0)
+    return SpatialTransform(np.eye(4), displacement_mm, Geometry.of(field_image))
+
+
+def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
+    files = [path for path in vars(case).values() if isinstance(path, Path)]
+    content: list[Any] = [asdict(method), setup.threads]
+    for path in files:
+        if not path.exists():
+            raise InputError(f"The cohort names '{path.name}', which is not there.")
+        content.append([path.name, path.stat().st_size, path.stat().st_mtime_ns])
+    if method.refine is not None:
+        content += [__version__, setup.device, _model_digest(setup.model)]
+    return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()
+
+
+def _model_digest(model: Path | None) -> str:
+    return hashlib.sha256(open_source(model).read(MANIFEST_NAME)).hexdigest()
+
+
+def _earlier(place: Path, fingerprint: str) -> Outcome | None:
+    if not place.is_file():
+        return None
+    content = json.loads(place.read_text(encoding="utf-8"))
+    if content["fingerprint"] != fingerprint or content["status"] != OK:
+        return None
+    return _outcome(content)
+
+
+def _outcome(content: dict[str, Any]) -> Outcome:
+    return Outcome(**{key: value for key, value in content.items() if key != "fingerprint"})
+
+
+def _keep(outcome: Outcome, fingerprint: str, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    content = {"fingerprint": fingerprint, **asdict(outcome)}
+    with whole_file(place) as part:
+        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _without_paths(message: str, data: CaseData) -> str:
+    for path in (data.case.fixed.parent, Path(tempfile.gettempdir()), Path.home()):
+        message = message.replace(f"{path}/", "")
+    return message

@@ -1,0 +1,180 @@
+"""A bundle on a cohort: figures of every pair, summary, comparison with another evaluation."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from jssr import __version__
+from jssr.bundle.load import Bundle, load_bundle
+from jssr.errors import InputError
+from jssr.evaluation.cohort import CaseData, load_case
+from jssr.evaluation.evaluation_page import evaluation_page
+from jssr.evaluation.figures import (
+    Row,
+    lesions_of,
+    registration_errors,
+    registration_figures,
+    segmentation_figures,
+)
+from jssr.evaluation.leakage import bundle_leakage
+from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.statistics import PairedTest, compare, figure_names
+from jssr.evaluation.synthesis import synthesis_figures
+from jssr.evaluation.tables import summaries, write_csv, write_json
+from jssr.io.atomic import OutputFolder, whole_file
+from jssr.labels import label_index
+from jssr.registration.pipeline import register
+from jssr.registration.result import (
+    Output,
+    PhaseGuess,
+    ProgressCallback,
+    Refine,
+    RegistrationResult,
+    VerdictLevel,
+)
+from jssr.spatial.transform import SpatialTransform
+
+CASES_FILE, SUMMARY_FILE, PAGE_FILE = "cases.csv", "summary.json", "evaluation.html"
+
+LESION_FOUND_FROM = 0.1
+"""A lesion counts as found if so much of it is labelled as lesion."""
+
+_OUTPUTS = (Output.SYNTHESIZED, Output.FIXED_SEGMENTATION, Output.MOVING_SEGMENTATION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a bundle is evaluated; ``against`` is the folder of another evaluation."""
+
+    refine: Refine = Refine.OFF
+    seed: int = 0
+    limit: int | None = None
+    against: Path | None = None
+    overwrite: bool = False
+
+
+def evaluate_bundle(
+    bundle_path: Path,
+    cohort: str,
+    output: Path,
+    device: torch.device,
+    options: Options,
+    progress: ProgressCallback,
+) -> dict[str, Row]:
+    """Registers every pair of a cohort with a bundle and writes tables and page into ``output``.
+
+    Args:
+        cohort: a folder or a range of seeds, see :func:`jssr.evaluation.phantoms.open_cohort`;
+            phantoms are written beside ``output``, where other evaluations find them.
+
+    Returns:
+        The figures of each pair by its name.
+
+    Raises:
+        InputError: bundle, cohort or the evaluation to compare with cannot be used.
+    """
+    bundle = load_bundle(bundle_path, device)
+    earlier = None if options.against is None else read_cases(options.against)
+    owned = (CASES_FILE, SUMMARY_FILE, PAGE_FILE)
+    with OutputFolder(output, overwrite=options.overwrite, owned=owned) as folder:
+        cases = open_cohort(cohort, output.parent, limit=options.limit, progress=progress)
+        rows: dict[str, Row] = {}
+        for number, case in enumerate(cases):
+            progress(case.name, number / len(cases))
+            rows[case.name] = case_figures(load_case(case), bundle, options.refine, options.seed)
+        tests = {} if earlier is None else paired_tests(earlier, rows)
+        summary = {
+            "jssr": __version__,
+            "model": bundle.label,
+            "cohort": Path(cohort).name,
+            "pairs": len(rows),
+            "refine": options.refine.value,
+            "seed": options.seed,
+            "figures": summaries(list(rows.values())),
+            "compared": {name: asdict(test) for name, test in tests.items()},
+        }
+        write_csv(folder / CASES_FILE, [{"pair": name} for name in rows], list(rows.values()))
+        write_json(folder / SUMMARY_FILE, summary)
+        with whole_file(folder / PAGE_FILE) as part:
+            part.write_text(evaluation_page(summary, rows, tests), encoding="utf-8")
+    return rows
+
+
+def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> Row:
+    """Every figure of one pair registered with ``bundle``; ``_before`` is the linear part alone."""
+    case = data.case
+    result = register(data.fixed, data.moving, bundle, refine=refine, outputs=_OUTPUTS, seed=seed)
+    linear = result.fixed_to_moving.linear
+    row: Row = registration_figures(data, result.fixed_to_moving)
+    before = registration_errors(data, SpatialTransform(linear))
+    row |= {f"before_{name}": value for name, value in before.items()}
+    row |= _segmentation_rows(data, result)
+    synthesized = result.images[Output.SYNTHESIZED]
+    row |= synthesis_figures(data, synthesized, linear, bundle.manifest.window_hu)
+    row["leakage_percent"] = bundle_leakage(bundle, data.fixed, data.moving, linear)
+    guesses = ((result.fixed_phase, case.fixed_phase), (result.moving_phase, case.moving_phase))
+    right = [_is_right(guess, known) for guess, known in guesses if known is not None]
+    if right:
+        row["phase_right_fraction"] = float(np.mean(right))
+    row["verdict_good_fraction"] = float(result.verdict.level is VerdictLevel.GOOD)
+    row["seconds"] = sum(result.metrics.seconds.values())
+    row["peak_mb"] = result.metrics.peak_memory_mb
+    return row
+
+
+def read_cases(folder: Path) -> dict[str, Row]:
+    """The figures of an earlier evaluation, by pair.
+
+    Raises:
+        InputError: the folder holds none.
+    """
+    path = folder / CASES_FILE
+    if not path.is_file():
+        raise InputError(
+            f"There is no {CASES_FILE} in '{folder}'; name the folder of an evaluation."
+        )
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    return {
+        line["pair"]: {
+            name: None if value == "" else float(value)
+            for name, value in line.items()
+            if name != "pair"
+        }
+        for line in lines
+    }
+
+
+def paired_tests(first: dict[str, Row], second: dict[str, Row]) -> dict[str, PairedTest]:
+    """Every figure that both results have, compared pair by pair, second minus first."""
+    names = figure_names([*first.values(), *second.values()])
+    tests = {name: compare(first, second, name) for name in names}
+    return {name: test for name, test in tests.items() if test is not None}
+
+
+def _segmentation_rows(data: CaseData, result: RegistrationResult) -> Row:
+    row: Row = {}
+    pairs: Sequence[tuple[str, sitk.Image | None, Any]] = (
+        ("fixed", data.fixed_labels, result.images[Output.FIXED_SEGMENTATION]),
+        ("moving", data.moving_labels, result.images[Output.MOVING_SEGMENTATION]),
+    )
+    for name, truth, found in pairs:
+        if truth is not None:
+            row |= segmentation_figures(truth, found, f"segmentation_{name}_")
+    if data.fixed_labels is not None:
+        lesion = sitk.GetArrayViewFromImage(result.images[Output.FIXED_SEGMENTATION])
+        lesion = lesion == label_index("lesion")
+        shares = [float(lesion[one.mask].mean()) for one in lesions_of(data.fixed_labels)]
+        if shares:
+            row["lesions_found_fraction"] = float(np.mean(np.array(shares) >= LESION_FOUND_FROM))
+    return row
+
+
+def _is_right(guess: PhaseGuess, known: object) -> bool:
+    return guess.phase is known

@@ -1,0 +1,106 @@
+"""Cohorts of both layouts are read, and what is wrong with one is said in a sentence."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jssr.errors import InputError
+from jssr.evaluation.cohort import displacement_on, load_case, read_cohort
+from jssr.evaluation.phantoms import open_cohort
+from jssr.labels import Phase
+from jssr.spatial.linear import rotation
+from jssr.spatial.transform import SpatialTransform
+from sample_cohort import GRID, SHIFT_MM, write_case_folder, write_manifest_cohort
+
+
+def test_manifest_cohort(tmp_path: Path) -> None:
+    cases = read_cohort(write_manifest_cohort(tmp_path / "cohort"))
+    assert [case.name for case in cases] == ["pair0", "pair1"]
+    assert cases[0].moving_phase is Phase.ARTERIAL
+    data = load_case(cases[0])
+    assert data.truth_mm is not None and data.liver is not None
+    np.testing.assert_allclose(data.truth_mm[:, data.body].mean(axis=1), SHIFT_MM, atol=1e-4)
+    assert not data.body[0].any() and data.body[5].any()
+    assert data.liver.sum() > 500
+
+
+def test_case_folders_leave_the_border_out_of_the_body(tmp_path: Path) -> None:
+    (case,) = read_cohort(write_case_folder(tmp_path))
+    data = load_case(case)
+    outer = data.body.copy()
+    outer[6:-6, 6:-6, 6:-6] = False
+    assert data.body.any() and not outer.any()
+    assert data.liver is None and data.truth_mm is not None
+    np.testing.assert_allclose(
+        data.truth_mm[:, data.body].T, [SHIFT_MM] * data.body.sum(), rtol=1e-5
+    )
+
+
+def test_displacement_of_a_transform_is_what_its_points_say() -> None:
+    linear = rotation(np.array([0.05, 0.1, -0.02]), np.array([3.0, 4.0, 80.0]))
+    transform = SpatialTransform(linear)
+    found = displacement_on(transform.to_sitk(), GRID)
+    points = np.array(GRID.origin_mm) + np.array([[4, 5, 6]]) * GRID.spacing_mm
+    expected = (transform.apply(points) - points)[0]
+    np.testing.assert_allclose(found[:, 6, 5, 4], expected, atol=1e-4)
+
+
+def test_landmarks_are_read(tmp_path: Path) -> None:
+    folder = write_manifest_cohort(tmp_path / "cohort", pairs=1)
+    (folder / "points.csv").write_text("fx,fy,fz,mx,my,mz\n0,0,80,5,-2.5,83\n")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["pairs"][0]["landmarks"] = "points.csv"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    landmarks = load_case(read_cohort(folder)[0]).landmarks
+    assert landmarks is not None
+    np.testing.assert_allclose(landmarks[1] - landmarks[0], [SHIFT_MM])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "no JSON"),
+        ('{"schema": 7, "pairs": []}', "schema"),
+        ('{"schema": 1}', "no pairs"),
+        ('{"schema": 1, "pairs": []}', "holds no pairs"),
+        ('{"schema": 1, "pairs": [{"name": "a", "fixed": "f.nii.gz"}]}', "lacks"),
+        (
+            '{"schema": 1, "pairs": [{"name": "a", "fixed": "f", "moving": "m", '
+            '"fixed_phase": "late"}]}',
+            "phase 'late'",
+        ),
+    ],
+)
+def test_a_broken_manifest_is_named(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(InputError, match=words):
+        read_cohort(tmp_path)
+
+
+def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no pairs"):
+        read_cohort(tmp_path)
+    with pytest.raises(InputError, match="no folder"):
+        read_cohort(tmp_path / "missing")
+
+
+def test_phantoms_are_made_once_and_only_as_many_as_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def write(
+        folder: Path, patients: int, seed: int, *arguments: object, **options: object
+    ) -> None:
+        made.append((patients, seed))
+        write_manifest_cohort(folder, patients)
+
+    monkeypatch.setattr("jssr.phantom.cohort.write_cohort", write)
+    for _ in range(2):
+        cases = open_cohort("phantoms:40-49", tmp_path, limit=2, progress=lambda *_: None)
+    assert len(cases) == 2
+    assert made == [(2, 40)]
+    with pytest.raises(InputError, match="lower seed first"):
+        open_cohort("phantoms:9-3", tmp_path, progress=lambda *_: None)

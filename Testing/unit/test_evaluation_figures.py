@@ -1,0 +1,58 @@
+"""The figures of a pair whose answer is known exactly."""
+
+
+import numpy as np
+import pytest
+
+from jssr.evaluation.cohort import CaseData, load_case, read_cohort
+from jssr.evaluation.figures import lesions_of, registration_errors, registration_figures
+from jssr.spatial.transform import SpatialTransform
+from sample_cohort import GRID, SHIFT_MM, shift_transform, write_manifest_cohort
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> CaseData:
+    folder = write_manifest_cohort(tmp_path_factory.mktemp("cohort") / "one", pairs=1)
+    return load_case(read_cohort(folder)[0])
+
+
+def test_the_true_transform_is_without_fault(data: CaseData) -> None:
+    row = registration_figures(data, shift_transform())
+    assert row["error_body_mm"] == pytest.approx(0.0, abs=1e-4)
+    assert row["error_liver_p95_mm"] == pytest.approx(0.0, abs=1e-4)
+    assert row["folding_percent"] == 0.0
+    assert row["log_jacobian_sd"] == pytest.approx(0.0, abs=1e-5)
+    assert row["dice_liver"] > 0.93 and row["dice_spleen"] > 0.85
+    assert row["surface_liver_mm"] < 1.0
+    assert (row["lesions"], row["lesion_kept_fraction"]) == (1.0, 1.0)
+
+
+def test_doing_nothing_is_wrong_by_the_shift(data: CaseData) -> None:
+    row = registration_figures(data, SpatialTransform(np.eye(4)))
+    shift = float(np.linalg.norm(SHIFT_MM))
+    assert row["error_body_mm"] == pytest.approx(shift, abs=1e-3)
+    assert row["error_liver_mm"] == pytest.approx(shift, abs=1e-3)
+    assert row["dice_liver"] < 0.9
+    errors = registration_errors(data, SpatialTransform(np.eye(4)))
+    assert errors.items() <= row.items()
+
+
+def test_a_growing_map_changes_the_lesions_volume(data: CaseData) -> None:
+    z, y, x = np.indices(GRID.shape_zyx)
+    points = np.stack([x * 2.5, y * 2.5, z * 3.0]) + np.reshape(GRID.origin_mm, (3, 1, 1, 1))
+    growing = SpatialTransform(np.eye(4), (0.04 * points).astype(np.float32), GRID)
+    row = registration_figures(data, growing)
+    assert row["lesion_volume_change"] == pytest.approx(1.04**3 - 1, rel=1e-3)
+    assert row["lesion_volume_error"] == pytest.approx(1.04**3 - 1, rel=1e-3)
+    assert row["lesion_kept_fraction"] == 0.0
+
+
+def test_lesions_are_told_apart_and_small_ones_left_out() -> None:
+    labels = np.zeros(GRID.shape_zyx, np.uint8)
+    labels[4:10, 4:10, 4:10] = 2
+    labels[14:20, 14:20, 14:20] = 2
+    labels[21, 2, 2] = 2
+    found = list(lesions_of(GRID.image(labels)))
+    assert [int(lesion.mask.sum()) for lesion in found] == [216, 216]
+    volume_mm3 = 216 * 2.5 * 2.5 * 3.0
+    assert found[0].diameter_mm == pytest.approx((6 * volume_mm3 / np.pi) ** (1 / 3), rel=1e-6)

@@ -1,0 +1,153 @@
+"""Figures against MONAI, SimpleITK and closed forms, on anisotropic grids."""
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+
+from jssr.evaluation import metrics
+
+SPACING = (0.8, 1.1, 2.5)
+
+
+def ellipsoid(center, radii, shape=(20, 34, 40)):
+    """An ellipsoid with axes in mm on a grid of SPACING, (z, y, x)."""
+    z, y, x = np.indices(shape)
+    points = np.stack([x, y, z]) * np.reshape(SPACING, (3, 1, 1, 1))
+    scaled = (points - np.reshape(center, (3, 1, 1, 1))) / np.reshape(radii, (3, 1, 1, 1))
+    return (scaled**2).sum(0) <= 1
+
+
+@pytest.fixture(scope="module")
+def organs():
+    first = ellipsoid((15, 18, 24), (9, 12, 15))
+    second = ellipsoid((17, 16, 27), (10, 11, 13)) | ellipsoid((26, 24, 20), (4, 5, 6))
+    return first, second
+
+
+def one_hot(mask):
+    return torch.from_numpy(mask)[None, None].float()
+
+
+def test_dice_equals_simpleitk(organs):
+    overlap = sitk.LabelOverlapMeasuresImageFilter()
+    overlap.Execute(*(sitk.GetImageFromArray(m.astype(np.uint8)) for m in organs))
+    assert metrics.dice(*organs) == pytest.approx(overlap.GetDiceCoefficient(), abs=1e-12)
+
+
+def test_dice_of_nothing_does_not_exist():
+    empty = np.zeros((3, 3, 3), bool)
+    assert metrics.dice(empty, empty) is None
+    assert metrics.dice(empty, ~empty) == 0.0
+
+
+def test_surface_distances_equal_monai_in_mm(organs):
+    from monai.metrics import compute_average_surface_distance, compute_hausdorff_distance
+
+    a, b = map(one_hot, organs)
+    zyx = SPACING[::-1]
+    hausdorff = compute_hausdorff_distance(a, b, True, percentile=95, spacing=zyx).item()
+    mean = compute_average_surface_distance(a, b, True, symmetric=True, spacing=zyx).item()
+    found = metrics.surface_distance(*organs, SPACING)
+    assert found.hd95_mm == pytest.approx(hausdorff, rel=1e-5)
+    assert found.mean_mm == pytest.approx(mean, rel=1e-5)
+
+
+def test_surface_distance_of_a_shifted_mask_is_the_shift(organs):
+    first, _ = organs
+    shifted = np.roll(first, 2, axis=0)
+    assert metrics.hd95_mm(first, shifted, SPACING) == pytest.approx(5.0)
+    assert metrics.mean_surface_distance_mm(first, first, SPACING) == 0.0
+
+
+def test_surface_distance_needs_both_masks(organs):
+    first, _ = organs
+    assert metrics.surface_distance(first, np.zeros_like(first), SPACING) is None
+
+
+def test_registration_error_of_a_constant_offset():
+    truth = np.zeros((3, 4, 5, 6))
+    found = truth + np.reshape([3.0, 0.0, 4.0], (3, 1, 1, 1))
+    mask = np.zeros((4, 5, 6), bool)
+    assert metrics.target_registration_error(found, truth, mask) is None
+    mask[1:3] = True
+    error = metrics.target_registration_error(found, truth, mask)
+    assert (error.mean_mm, error.p95_mm, error.max_mm) == pytest.approx((5.0, 5.0, 5.0))
+
+
+def test_registration_error_leaves_out_what_is_not_masked():
+    truth = np.zeros((3, 4, 5, 6))
+    found = truth.copy()
+    found[:, 0] = 100.0
+    mask = np.ones((4, 5, 6), bool)
+    mask[0] = False
+    assert metrics.target_registration_error(found, truth, mask).max_mm == 0.0
+
+
+def test_jacobian_equals_simpleitk():
+    noise = sitk.GetImageFromArray(
+        np.random.default_rng(3).normal(size=(16, 18, 20, 3)) * 8, isVector=True
+    )
+    noise.SetSpacing(SPACING)
+    smooth = sitk.SmoothingRecursiveGaussian(noise, 3.0)
+    truth = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(smooth))
+    displacement = np.moveaxis(sitk.GetArrayFromImage(smooth), -1, 0)
+    found = metrics.jacobian(displacement, SPACING, np.eye(3))
+    inner = (slice(1, -1),) * 3
+    np.testing.assert_allclose(found[inner], truth[inner], atol=1e-4)
+    assert truth.std() > 0.01
+
+
+def test_jacobian_of_a_linear_map_does_not_depend_on_the_grid():
+    rng = np.random.default_rng(4)
+    direction = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    matrix = rng.normal(size=(3, 3)) * 0.1
+    z, y, x = np.indices((6, 7, 8))
+    steps = np.stack([x * SPACING[0], y * SPACING[1], z * SPACING[2]])
+    points = np.tensordot(direction, steps, axes=1)
+    found = metrics.jacobian(np.tensordot(matrix, points, axes=1), SPACING, direction)
+    np.testing.assert_allclose(found, np.linalg.det(np.eye(3) + matrix), atol=1e-5)
+
+
+def test_volume_change_of_a_scaling():
+    z, y, x = np.indices((12, 12, 12))
+    points = np.stack([x * SPACING[0], y * SPACING[1], z * SPACING[2]])
+    determinant = metrics.jacobian(0.1 * points, SPACING, np.eye(3))
+    mask = np.zeros((12, 12, 12), bool)
+    mask[4:8, 4:8, 4:8] = True
+    assert metrics.volume_change(determinant, mask) == pytest.approx(1.1**3 - 1, rel=1e-5)
+    assert metrics.log_jacobian_sd(determinant, mask) == pytest.approx(0.0, abs=1e-5)
+    assert metrics.folding_fraction(determinant, mask) == 0.0
+
+
+def test_folding_counts_every_fold():
+    x = np.indices((10, 10, 10))[2]
+    displacement = np.zeros((3, 10, 10, 10))
+    displacement[0] = -2.0 * x * SPACING[0] * (x > 4)
+    determinant = metrics.jacobian(displacement, SPACING, np.eye(3))
+    mask = np.zeros((10, 10, 10), bool)
+    mask[..., 6:9] = True
+    assert metrics.folding_fraction(determinant, mask) == 1.0
+    mask[..., 0:3] = True
+    assert metrics.folding_fraction(determinant, mask) == 0.5
+
+
+def test_intensity_figures_equal_monai():
+    from monai.metrics import PSNRMetric, SSIMMetric
+
+    rng = np.random.default_rng(5)
+    a = rng.normal(50, 40, (16, 18, 20)).cumsum(0).astype(np.float32)
+    b = a + rng.normal(0, 25, a.shape).astype(np.float32)
+    everywhere = np.ones(a.shape, bool)
+    data_range = 400.0
+    tensors = [torch.from_numpy(v)[None, None] for v in (a, b)]
+    ssim = SSIMMetric(spatial_dims=3, data_range=torch.tensor(data_range))(*tensors).item()
+    psnr = PSNRMetric(max_val=data_range)(*tensors).item()
+    assert metrics.structural_similarity(a, b, data_range) == pytest.approx(ssim, abs=1e-4)
+    assert metrics.peak_signal_to_noise(a, b, everywhere, data_range) == pytest.approx(
+        psnr, abs=1e-3
+    )
+    assert metrics.mean_absolute_error(a, b, everywhere) == pytest.approx(
+        np.abs(a - b).mean(), rel=1e-5
+    )
+    assert metrics.mean_absolute_error(a, b, ~everywhere) is None
