@@ -1,0 +1,57 @@
+"""A registration's result without a registration, for the tests of what is done with results."""
+
+import numpy as np
+import SimpleITK as sitk
+
+from jssr.labels import Phase
+from jssr.registration.result import (
+    Deformation,
+    Metrics,
+    OrganFigures,
+    Output,
+    PhaseGuess,
+    Refine,
+    RegistrationResult,
+    Verdict,
+    VerdictLevel,
+)
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import SpatialTransform
+
+
+def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
+    """A result with every output, without having registered."""
+    grid = Geometry.of(fixed)
+    field = np.random.default_rng(0).normal(0, 2, (3, *grid.shape_zyx)).astype(np.float32)
+    labels = sitk.Cast(fixed > 0, sitk.sitkUInt8)
+    metrics = Metrics(
+        overlap_fraction=1.0,
+        similarity_before=0.4,
+        similarity_after=0.8,
+        deformation=Deformation(2.0, 4.0, 6.0, 0.0, 0.1),
+        organs=(OrganFigures("liver", 0.8, 0.9, 1500.0, 1510.0, 0.01, False),),
+        lesions=(),
+        intensities=(),
+        synthesis_dice=0.9,
+        seconds={"register": 1.5},
+        peak_memory_mb=900.0,
+    )
+    return RegistrationResult(
+        fixed_to_moving=SpatialTransform(np.eye(4), field, grid),
+        moving_to_fixed=SpatialTransform(np.eye(4), -field, grid, linear_first=True),
+        images={
+            Output.WARPED: moving,
+            Output.DIFFERENCE: sitk.Cast(fixed - moving, sitk.sitkInt16),
+            Output.SYNTHESIZED: moving,
+            Output.FIXED_SEGMENTATION: labels,
+            Output.MOVING_SEGMENTATION: sitk.Cast(moving > 0, sitk.sitkUInt8),
+        },
+        fixed_phase=PhaseGuess(Phase.PORTAL_VENOUS, given=True),
+        moving_phase=PhaseGuess(Phase.ARTERIAL, given=False, probabilities={"arterial": 0.9}),
+        metrics=metrics,
+        verdict=Verdict(VerdictLevel.DOUBTFUL, ("the scans share little",)),
+        model="default 1.0 (0123456789ab)",
+        device="cpu",
+        refine=Refine.OFF,
+        seed=3,
+    )

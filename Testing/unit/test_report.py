@@ -1,0 +1,202 @@
+"""The report is one whole page, names nobody, and copes with whatever outputs there are."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from jssr.labels import LABELS, Phase
+from jssr.registration.result import (
+    Deformation,
+    LesionFigures,
+    MeanIntensity,
+    Metrics,
+    OrganFigures,
+    Output,
+    PhaseGuess,
+    Refine,
+    RegistrationResult,
+    Verdict,
+    VerdictLevel,
+)
+from jssr.report import write_report
+from jssr.report.planes import anatomical_planes, center_of_interest
+from jssr.report.quality import quality_report
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import rotation
+from jssr.spatial.transform import SpatialTransform
+
+OBLIQUE = tuple(rotation(np.array([0.1, -0.2, 0.15]), np.zeros(3))[:3, :3].ravel().tolist())
+GRID = Geometry((32, 28, 20), (2.5, 2.5, 4.0), (-40.0, -30.0, 100.0), OBLIQUE)
+MOVING_GRID = Geometry((30, 30, 24), (2.6, 2.6, 3.2), (-38.0, -32.0, 98.0))
+
+
+def scan(grid, seed=0):
+    z, y, x = np.indices(grid.shape_zyx)
+    middle = [(n - 1) / 2 for n in grid.shape_zyx]
+    radius = sum(((v - m) / (0.8 * m)) ** 2 for v, m in zip((z, y, x), middle, strict=True))
+    noise = np.random.default_rng(seed).normal(0, 10, grid.shape_zyx)
+    return grid.image(np.where(radius < 1, 60 + noise, -1024).astype(np.int16))
+
+
+def labels(grid):
+    values = np.zeros(grid.shape_zyx, np.uint8)
+    values[6:14, 8:20, 6:18] = 1
+    values[9:11, 12:15, 9:12] = 2
+    values[6:12, 8:14, 22:27] = 3
+    return grid.image(values)
+
+
+@pytest.fixture(scope="module")
+def html(result, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(result, scan(GRID), path, moving=scan(MOVING_GRID))
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def result():
+    field_grid = Geometry((22, 20, 22), (5.0, 5.0, 5.0), (-50.0, -45.0, 90.0))
+    z, y, x = np.indices(field_grid.shape_zyx)
+    bump = np.exp(-((z - 10) ** 2 + (y - 10) ** 2 + (x - 10) ** 2) / 18)
+    field = np.stack([0 * bump, 2 * bump, 9 * bump]).astype(np.float32)
+    return RegistrationResult(
+        fixed_to_moving=SpatialTransform(np.eye(4), field, field_grid),
+        moving_to_fixed=SpatialTransform(np.eye(4), -field, field_grid, linear_first=True),
+        images={
+            Output.WARPED: scan(GRID, 1),
+            Output.DIFFERENCE: scan(GRID, 2) - scan(GRID, 1),
+            Output.SYNTHESIZED: scan(field_grid, 3),
+            Output.FIXED_SEGMENTATION: labels(GRID),
+            Output.MOVING_SEGMENTATION: labels(MOVING_GRID),
+        },
+        fixed_phase=PhaseGuess(Phase.PORTAL_VENOUS, True),
+        moving_phase=PhaseGuess(Phase.ARTERIAL, False, {"arterial": 0.9, "portal-venous": 0.1}),
+        metrics=Metrics(
+            overlap_fraction=0.93,
+            similarity_before=0.41,
+            similarity_after=0.78,
+            deformation=Deformation(3.1, 8.0, 12.5, 0.0, 0.09),
+            organs=(
+                OrganFigures("liver", 0.87, 0.968, 1510.0, 1495.0, 0.012, False),
+                OrganFigures("spleen", None, None, 180.0, 40.0, None, True),
+            ),
+            lesions=(LesionFigures((12.0, -3.0, 140.0), 18.0, 3.1, -0.021),),
+            intensities=(
+                MeanIntensity("liver", 118.0, 14.0, 71.0, 13.0),
+                MeanIntensity("gallbladder", 12.0, 9.0, None, None),
+            ),
+            synthesis_dice=0.95,
+            seconds={"align": 4.0, "infer": 3.5, "refine": 21.0},
+            peak_memory_mb=1830.0,
+        ),
+        verdict=Verdict(VerdictLevel.DOUBTFUL, ("the spleen is cut by the <moving> scan",)),
+        model="default 0.1.0 (0123456789ab)",
+        device="cpu",
+        refine=Refine.FAST,
+        seed=0,
+    )
+
+
+class _Checker(HTMLParser):
+    void = ("meta", "img", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.links = [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.links += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in self.void:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check(html):
+    checker = _Checker()
+    checker.feed(html)
+    assert not checker.open
+    return checker
+
+
+def test_whole_report_stands_alone(html):
+    links = check(html).links
+    assert len(links) == 5
+    assert all(link.startswith("data:image/png;base64,") for link in links)
+    words = re.sub(r"data:[^\"]*", "", html)
+    assert "http" not in words and "/tmp" not in words and "/home" not in words
+
+
+def test_verdict_stands_first_in_plain_words(html):
+    assert html.index("Look at the pictures before") < html.index("Alignment")
+    assert "the spleen is cut by the &lt;moving&gt; scan" in html
+
+
+def test_figures_are_in_the_tables(html):
+    for expected in ("0.968", "1510", "+1.2", "−2.1", "118", "47", "portal-venous", "cut by the"):
+        assert expected in html
+    assert "synthetic, not for diagnosis" in html
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [{Output.WARPED, Output.SYNTHESIZED, Output.FIXED_SEGMENTATION}, set(Output)],
+    ids=["some", "all"],
+)
+def test_any_output_may_be_missing(result, gone):
+    kept = {output: image for output, image in result.images.items() if output not in gone}
+    check(quality_report(replace(result, images=kept), scan(GRID), scan(MOVING_GRID)))
+
+
+def test_linear_result_without_organs(result):
+    figures = replace(result.metrics, organs=(), lesions=(), intensities=(), synthesis_dice=None)
+    linear = replace(
+        result, images={}, metrics=figures, fixed_to_moving=SpatialTransform(np.eye(4))
+    )
+    html = quality_report(linear, scan(GRID))
+    check(html)
+    assert "Deformation" not in html
+
+
+def test_planes_pass_through_the_liver_and_cover_the_scan():
+    label_map = labels(GRID)
+    center = center_of_interest(scan(GRID), label_map)
+    index = label_map.TransformPhysicalPointToIndex(center.tolist())
+    assert label_map[index] in (1, 2)
+    for plane in anatomical_planes(scan(GRID), center):
+        low = np.array(plane.grid.origin_mm)
+        high = low + (np.array(plane.grid.size) - 1) * plane.grid.spacing_mm
+        corners = GRID.corners_mm()
+        for axis in plane.axes:
+            assert low[axis] <= corners[:, axis].min() + plane.grid.spacing_mm[axis]
+            assert high[axis] >= corners[:, axis].max() - plane.grid.spacing_mm[axis]
+
+
+def test_planes_show_the_patient_as_radiologists_do():
+    grid = Geometry((40, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
+    values = np.full(grid.shape_zyx, -1024, np.float32)
+    values[35, 5, 30] = 500.0  # left, anterior, superior
+    image = grid.image(values)
+    axial, coronal, sagittal = anatomical_planes(image, np.array([60.0, 10.0, 70.0]))
+    for plane, column_part, row_part in (
+        (axial, "right", "top"),
+        (coronal, "right", "top"),
+        (sagittal, "left", "top"),
+    ):
+        picture = plane.cut(image)
+        row, column = np.unravel_index(picture.argmax(), picture.shape)
+        assert (row < picture.shape[0] / 2) == (row_part == "top")
+        assert (column > picture.shape[1] / 2) == (column_part == "right")
+        points = plane.points_mm().reshape(*picture.shape, 3)
+        np.testing.assert_allclose(points[row, column], (60.0, 10.0, 70.0), atol=2.0)
+
+
+def test_labels_have_titles_in_the_legend(html, result):
+    for label in LABELS[:3]:
+        assert label.title in html
+    assert sitk.GetArrayViewFromImage(result.images[Output.FIXED_SEGMENTATION]).max() == 3
