@@ -1,0 +1,180 @@
+"""Do the cases of a batch, one after the other, with one worker that keeps its model."""
+
+import glob
+import logging
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jssr.batch.cases import Case
+from jssr.batch.state import Outcome, State, fingerprint
+from jssr.batch.summary import write_summary
+from jssr.bundle.verify import verified_content
+from jssr.errors import Cancelled, InputError, JSSRError
+from jssr.registration.result import ALL_OUTPUTS, Output, Refine
+from jssr.service.protocol import Message, RegisterJob
+from jssr.service.runner import Listener, Runner
+
+_LOGGER = logging.getLogger(__name__)
+_WAIT_S = 0.1
+_NOT_IN_SUMMARY = ("type", "id", "output", "files")
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """How all cases are registered; see :class:`jssr.service.protocol.RegisterJob`."""
+
+    model: Path | None = None
+    device: str = "auto"
+    refine: Refine = Refine.FAST
+    outputs: frozenset[Output] = ALL_OUTPUTS
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class BatchListener:
+    """What to tell the user while a batch runs.
+
+    ``progress(case, step, fraction)``: fraction of the whole batch. ``finished(case, outcome,
+    folder)``: after each case, also for one that was done in an earlier run.
+    """
+
+    progress: Callable[[Case, str, float], None]
+    finished: Callable[[Case, Outcome, Path], None]
+    log: Callable[[str, str], None]
+
+
+@dataclass
+class _Answer:
+    message: Message | None = None
+    error: JSSRError | None = None
+
+    def pending(self) -> bool:
+        return self.message is None and self.error is None
+
+
+def run_batch(
+    cases: Sequence[Case],
+    output: Path,
+    settings: BatchSettings,
+    runner: Runner,
+    listener: BatchListener,
+) -> dict[str, Outcome]:
+    """Register every case into ``output/<name>`` and write the summary table and page.
+
+    What an earlier run finished is left alone, so a batch that was stopped goes on. A case that
+    fails is recorded, the others go on.
+
+    Returns:
+        The outcome of each case by its name.
+
+    Raises:
+        InputError: the model or the output folder cannot be used.
+    """
+    state = State(output, _describe(settings))
+    outcomes: dict[str, Outcome] = {}
+    try:
+        for number, case in enumerate(cases):
+            tell = _progress(listener, case, number, len(cases))
+            outcome = state.outcome(case)
+            if outcome is None:
+                _remove_leftovers(output / case.name)
+                outcome = _do(case, output, settings, runner, tell, listener.log)
+                state.record(case, outcome)
+            outcomes[case.name] = outcome
+            listener.finished(case, outcome, output / case.name)
+            write_summary(output, cases, outcomes)
+    finally:
+        runner.close()
+    return outcomes
+
+
+def _do(
+    case: Case,
+    output: Path,
+    settings: BatchSettings,
+    runner: Runner,
+    progress: Callable[[str, float], None],
+    log: Callable[[str, str], None],
+) -> Outcome:
+    start = time.monotonic()
+    mark = fingerprint(case)
+    answer = _Answer()
+    listener = Listener(
+        finished=lambda message: setattr(answer, "message", message),
+        failed=lambda error: setattr(answer, "error", error),
+        progress=progress,
+        log=log,
+    )
+    runner.submit(_job(case, output, settings), listener)
+    while answer.pending():
+        runner.wait(_WAIT_S)
+    seconds = time.monotonic() - start
+    if answer.message is not None:
+        summary = {k: v for k, v in answer.message.items() if k not in _NOT_IN_SUMMARY}
+        return Outcome(True, mark, seconds, summary=summary)
+    error = answer.error
+    if isinstance(error, Cancelled):
+        raise error
+    log("error", f"{case.name}: {error}")
+    kind = "input" if isinstance(error, InputError) else "other"
+    return Outcome(False, mark, seconds, kind, _without_paths(str(error), case))
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a worker was writing when it was killed: hidden siblings of the folder."""
+    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _job(case: Case, output: Path, settings: BatchSettings) -> RegisterJob:
+    return RegisterJob(
+        id=case.name,
+        fixed=case.fixed.image,
+        moving=case.moving.image,
+        output=output / case.name,
+        fixed_mask=case.fixed.mask,
+        moving_mask=case.moving.mask,
+        fixed_phase=case.fixed.phase,
+        moving_phase=case.moving.phase,
+        model=settings.model,
+        device=settings.device,
+        refine=settings.refine,
+        outputs=settings.outputs,
+        seed=settings.seed,
+        # Whatever lies there was not recorded as done.
+        overwrite=True,
+    )
+
+
+def _describe(settings: BatchSettings) -> Mapping[str, Any]:
+    """The settings that the results depend on; the model by its digest, not by where it lies."""
+    content = verified_content(settings.model)
+    return {
+        "model": f"{content.manifest.name} {content.manifest.version} {content.digest[:12]}",
+        "refinement": settings.refine.value,
+        "outputs": sorted(output.value for output in settings.outputs),
+        "seed": settings.seed,
+    }
+
+
+def _progress(
+    listener: BatchListener, case: Case, number: int, count: int
+) -> Callable[[str, float], None]:
+    def tell(step: str, fraction: float) -> None:
+        listener.progress(case, step, (number + fraction) / count)
+
+    return tell
+
+
+def _without_paths(message: str, case: Case) -> str:
+    """Paths may hold names of patients, and what is written here may be passed on."""
+    for what, scan in (("fixed", case.fixed), ("moving", case.moving)):
+        for path, kind in ((scan.image, "scan"), (scan.mask, "mask")):
+            if path is not None:
+                text = f"the {what} {kind}"
+                message = message.replace(f"'{path}'", text).replace(str(path), text)
+    return message[:1].upper() + message[1:]

@@ -1,0 +1,152 @@
+"""One table and one page about a batch."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jssr.batch.cases import Case
+from jssr.batch.state import Outcome
+from jssr.io.atomic import whole_file
+from jssr.registration.result import Output
+from jssr.registration.write import OUTPUT_FILES
+
+TABLE_NAME = "summary.csv"
+PAGE_NAME = "summary.html"
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2.5rem auto; max-width: 75rem; color: #1d2733 }
+h1 { font-size: 1.5rem; margin-bottom: 0.2rem } p { color: #51606f }
+table { border-collapse: collapse; width: 100% }
+th, td { padding: 0.45rem 0.7rem; text-align: left }
+th { border-bottom: 2px solid #c9d3dd; font-weight: 600 } td { border-bottom: 1px solid #e6ebf0 }
+td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
+.mark { border-radius: 0.6rem; padding: 0.1rem 0.6rem; color: white; white-space: nowrap }
+.good { background: #2e7d4f } .doubtful { background: #b7791f } .failed { background: #b3382e }
+.waiting { background: #7a8794 } a { color: #1f5fa8 }
+"""
+
+
+def write_summary(output: Path, cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> None:
+    """Write :data:`TABLE_NAME` and :data:`PAGE_NAME` into ``output``."""
+    rows = [summary_row(case, outcomes.get(case.name)) for case in cases]
+    with whole_file(output / TABLE_NAME) as part:
+        part.write_text(_table(rows), "utf-8")
+    with whole_file(output / PAGE_NAME) as part:
+        part.write_text(_page(output, rows), "utf-8")
+
+
+def summary_row(case: Case, outcome: Outcome | None) -> dict[str, str]:
+    """One case in words and figures; what does not apply is empty."""
+    row: dict[str, str] = dict.fromkeys(_COLUMNS, "")
+    row.update(case=case.name, patient=case.fixed.patient, status="waiting")
+    if outcome is None:
+        return row
+    row.update(status="done" if outcome.done else "failed", seconds=f"{outcome.seconds:.1f}")
+    if not outcome.done:
+        return {**row, "message": outcome.message}
+    summary = outcome.summary
+    metrics, verdict = summary["metrics"], summary["verdict"]
+    liver = next((organ for organ in metrics["organs"] if organ["name"] == "liver"), {})
+    return {
+        **row,
+        "fixed_phase": summary["fixed_phase"]["phase"] or "unknown",
+        "moving_phase": summary["moving_phase"]["phase"] or "unknown",
+        "verdict": verdict["level"],
+        "similarity_before": _figure(metrics["similarity_before"]),
+        "similarity_after": _figure(metrics["similarity_after"]),
+        "liver_dice_before": _figure(liver.get("dice_before")),
+        "liver_dice_after": _figure(liver.get("dice_after")),
+        "deformation_p95_mm": _figure(metrics["deformation"]["p95_mm"]),
+        "folding_percent": _figure(100 * metrics["deformation"]["folding_fraction"]),
+        "message": " ".join(verdict["reasons"]),
+    }
+
+
+_COLUMNS: tuple[str, ...] = (
+    "case",
+    "patient",
+    "status",
+    "verdict",
+    "fixed_phase",
+    "moving_phase",
+    "similarity_before",
+    "similarity_after",
+    "liver_dice_before",
+    "liver_dice_after",
+    "deformation_p95_mm",
+    "folding_percent",
+    "seconds",
+    "message",
+)
+
+
+def _figure(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _table(rows: Sequence[Mapping[str, str]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _page(output: Path, rows: Sequence[Mapping[str, str]]) -> str:
+    counts = ", ".join(
+        f"{sum(_mark(row) == mark for row in rows)} {mark}"
+        for mark in ("good", "doubtful", "failed", "waiting")
+    )
+    head = "".join(f"<th>{title}</th>" for title, _ in _PAGE_COLUMNS)
+    body = "\n".join(_page_row(output, row) for row in rows)
+    return (
+        "<!doctype html>\n"
+        '<html lang="en"><head><meta charset="utf-8"><title>JSSR batch</title>'
+        f"<style>{_STYLE}</style></head>\n<body><h1>JSSR batch</h1>"
+        f"<p>{len(rows)} registrations: {counts}. For research, not for diagnosis.</p>\n"
+        f"<table><thead><tr><th>Case</th><th>Verdict</th>{head}<th>Remarks</th></tr></thead>"
+        f"<tbody>\n{body}\n</tbody></table></body></html>\n"
+    )
+
+
+_PAGE_COLUMNS = (
+    ("Phases", "phases"),
+    ("Similarity", "similarity"),
+    ("Liver Dice", "liver_dice"),
+    ("Moved, 95 % (mm)", "deformation_p95_mm"),
+    ("Folding (%)", "folding_percent"),
+    ("Time (s)", "seconds"),
+)
+
+
+def _page_row(output: Path, row: Mapping[str, str]) -> str:
+    mark = _mark(row)
+    values = {
+        **row,
+        "phases": _pair(row["moving_phase"], row["fixed_phase"]),
+        "similarity": _pair(row["similarity_before"], row["similarity_after"]),
+        "liver_dice": _pair(row["liver_dice_before"], row["liver_dice_after"]),
+    }
+    cells = "".join(f'<td class="number">{escape(values[key])}</td>' for _, key in _PAGE_COLUMNS)
+    return (
+        f'<tr><td>{_link(output, row["case"])}</td><td><span class="mark {mark}">{mark}</span></td>'
+        f"{cells}<td>{escape(row['message'])}</td></tr>"
+    )
+
+
+def _mark(row: Mapping[str, str]) -> str:
+    return row["verdict"] if row["status"] == "done" else row["status"]
+
+
+def _pair(before: str, after: str) -> str:
+    return f"{before} → {after}" if before or after else ""
+
+
+def _link(output: Path, case: str) -> str:
+    report = f"{case}/{OUTPUT_FILES[Output.REPORT]}"
+    if not (output / report).is_file():
+        return escape(case)
+    return f'<a href="{quote(report)}">{escape(case)}</a>'

@@ -1,0 +1,121 @@
+"""Tables and folders of studies as cases."""
+
+from pathlib import Path
+
+import pytest
+
+from jssr.batch.cases import read_cases
+from jssr.errors import InputError
+from jssr.labels import Phase
+
+
+def table(tmp_path: Path, *lines: str) -> Path:
+    path = tmp_path / "cohort.csv"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def test_a_table_gives_a_case_for_each_moving_scan(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "patient,image,phase,role,mask",
+        "A,a/1.nii.gz,portal-venous,,a/body.nii.gz",
+        "A,a/2.nii.gz,arterial,,",
+        "A,/elsewhere/3.nii.gz,auto,,",
+        "",
+        "B,b/1.nrrd,late,fixed,",
+        "B,b/2.nrrd,PV,,",
+    )
+    cases = read_cases(path)
+    assert [case.name for case in cases] == ["A/arterial", "A/moving 2", "B/portal-venous"]
+    first, second, third = cases
+    assert first.fixed.image == tmp_path / "a/1.nii.gz"
+    assert first.fixed.mask == tmp_path / "a/body.nii.gz"
+    assert first.moving.phase is Phase.ARTERIAL
+    assert second.moving.image == Path("/elsewhere/3.nii.gz")
+    assert second.moving.phase is None
+    assert third.fixed.phase is Phase.DELAYED
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_and_a_byte_order_mark_are_understood(
+    tmp_path: Path, delimiter: str
+) -> None:
+    rows = ["Patient,Image,Phase", "A,1.nii,portal", "A,2.nii,arterial"]
+    path = table(tmp_path, "\ufeff" + rows[0].replace(",", delimiter))
+    with path.open("a") as stream:
+        stream.writelines("\n" + row.replace(",", delimiter) for row in rows[1:])
+    assert [case.name for case in read_cases(path)] == ["A/arterial"]
+
+
+def test_the_same_phase_twice_gets_two_folders(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "patient,image,phase,role",
+        "A/..,1.nii,portal,fixed",
+        "A/..,2.nii,portal,",
+        "A/..,3.nii,portal,",
+    )
+    assert [case.name for case in read_cases(path)] == ["A_/portal-venous", "A_/portal-venous 2"]
+
+
+def test_the_fixed_phase_can_be_chosen(tmp_path: Path) -> None:
+    path = table(tmp_path, "patient,image,phase", "A,1.nii,portal", "A,2.nii,delayed")
+    (case,) = read_cases(path, Phase.DELAYED)
+    assert case.fixed.image.name == "2.nii"
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        "patient,image,phase,role",
+        "A,,arterial,",
+        "A,2.nii,purple,",
+        "A,3.nii,arterial,king",
+    )
+    with pytest.raises(InputError) as caught:
+        read_cases(path)
+    for part in ("row 2: 'image' is empty", "row 3: the phase 'purple'", "row 4: the role 'king'"):
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "part"),
+    [
+        (["patient,file", "A,1.nii"], "column 'image' is missing; the column 'file' is unknown"),
+        (["patient,image,phase", "A,1.nii,portal"], "patient 'A' has a single scan"),
+        (["patient,image,phase", "A,1.nii,arterial", "A,2.nii,delayed"], "has no scan that is"),
+        (["patient,image,phase", "A,1.nii,pv", "A,2.nii,pv"], "has 2 scans that is marked"),
+        (["patient,image,phase"], "holds no scans"),
+    ],
+)
+def test_what_cannot_be_registered_is_refused(tmp_path: Path, lines: list[str], part: str) -> None:
+    with pytest.raises(InputError, match=part):
+        read_cases(table(tmp_path, *lines))
+
+
+def test_a_source_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no table or folder"):
+        read_cases(tmp_path / "missing.csv")
+
+
+def test_a_folder_of_studies(tmp_path: Path) -> None:
+    for name in (
+        "P1/portal.nii.gz",
+        "P1/art.nii.gz",
+        "P1/art.seg.nrrd",
+        "P1/notes.txt",
+        "P2/2024/PV/IM0001",
+        "P2/2024/PV/IM0002",
+        "P2/2024/delayed/1.dcm",
+        ".hidden/portal.nii",
+        "readme.txt",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    cases = read_cases(tmp_path)
+    assert [case.name for case in cases] == ["P1/arterial", "P2/delayed"]
+    assert cases[0].fixed.image == tmp_path / "P1/portal.nii.gz"
+    assert cases[1].fixed.image == tmp_path / "P2/2024/PV"
+    assert cases[1].moving.image == tmp_path / "P2/2024/delayed"

@@ -1,0 +1,70 @@
+"""The command ``jssr batch``: exit codes, what it prints, what it refuses."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from jssr.batch import run as run_module
+from jssr.cli.main import app
+from jssr.service import runner as runner_module
+
+WORKER = Path(__file__).parent / "batch_worker.py"
+
+
+@pytest.fixture(autouse=True)
+def made_up_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = SimpleNamespace(
+        manifest=SimpleNamespace(name="made-up", version="1.0"), digest="0123456789abcdef"
+    )
+    monkeypatch.setattr(run_module, "verified_content", lambda path: content)
+    monkeypatch.setattr(runner_module, "worker_command", lambda: [sys.executable, str(WORKER)])
+    monkeypatch.setenv("JSSR_TEST_LOG", str(tmp_path / "jobs.log"))
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rows = ["patient,image,phase"]
+    for patient in ("P1", "P2"):
+        for phase in ("portal", "arterial"):
+            (tmp_path / f"{patient}-{phase}.nii").write_bytes(b"voxels")
+            rows.append(f"{patient},{patient}-{phase}.nii,{phase}")
+    path = tmp_path / "cohort.csv"
+    path.write_text("\n".join(rows))
+    return path
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["batch", *map(str, arguments)])
+
+
+def test_all_is_well(table: Path) -> None:
+    output = table.parent / "out"
+    result = invoke("--input", table, "--output", output)
+    assert result.exit_code == 0, result.output
+    assert f"2 of 2 registered; {output / 'summary.html'}" in result.output
+
+
+def test_a_failure_is_named_and_told_by_the_exit_code(table: Path) -> None:
+    (table.parent / "P2-arterial.nii").write_bytes(b"")
+    result = invoke("--input", table, "--output", table.parent / "out")
+    assert result.exit_code == 1
+    assert "1 of 2 registered" in result.output
+    assert "P2/arterial failed: The moving scan is cut short" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--input", "absent.csv"], "no table or folder 'absent.csv'"),
+        (["--input", "TABLE", "--outputs", "gold"], "--outputs does not know 'gold'"),
+        (["--input", "TABLE", "--fixed-phase", "delayed"], "patient 'P1' has no scan"),
+    ],
+)
+def test_bad_input_ends_with_code_two(table: Path, arguments: list[str], part: str) -> None:
+    arguments = [str(table) if text == "TABLE" else text for text in arguments]
+    result = invoke(*arguments, "--output", table.parent / "out")
+    assert result.exit_code == 2
+    assert part in result.output
