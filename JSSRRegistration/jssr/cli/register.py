@@ -1,0 +1,310 @@
+"""The commands that work on scans: register, warp, info, demo."""
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+
+import typer
+
+from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
+from jssr.errors import InputError
+from jssr.labels import Phase
+from jssr.registration.result import ALL_OUTPUTS, Output, Refine
+
+if TYPE_CHECKING:
+    from jssr.registration.files import Moving
+
+_T = TypeVar("_T")
+_OUTPUT_NAMES = ", ".join(output.value for output in Output)
+_PHASE_NAMES = ", ".join(["auto", *(phase.value for phase in Phase)])
+
+
+class PhaseChoice(str, Enum):
+    """A contrast phase, or ``auto`` to guess it from the organs."""
+
+    AUTO = "auto"
+    NON_CONTRAST = Phase.NON_CONTRAST.value
+    ARTERIAL = Phase.ARTERIAL.value
+    PORTAL_VENOUS = Phase.PORTAL_VENOUS.value
+    DELAYED = Phase.DELAYED.value
+
+    @property
+    def phase(self) -> Phase | None:
+        """The phase that was chosen; ``None`` for ``auto``."""
+        return None if self is PhaseChoice.AUTO else Phase(self.value)
+
+
+class Kind(str, Enum):
+    """What is warped: an image, a label map with smooth borders, or one voxel by voxel."""
+
+    LINEAR = "linear"
+    LABELS = "labels"
+    NEAREST = "nearest"
+
+
+_KNOWN, _METHOD, _FILES = "What is known", "Method", "Files"
+
+ModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="BUNDLE",
+        help="Model bundle, a folder or a zip; without it the shipped one.",
+        rich_help_panel=_METHOD,
+    ),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_METHOD),
+]
+OverwriteOption = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite", help="Replace what an earlier run wrote there.", rich_help_panel=_FILES
+    ),
+]
+SeedOption = Annotated[
+    int,
+    typer.Option(metavar="N", help="The same seed gives the same result.", rich_help_panel=_METHOD),
+]
+RefineOption = Annotated[
+    Refine,
+    typer.Option(
+        help="How long to improve the networks' answer on this pair.", rich_help_panel=_METHOD
+    ),
+]
+
+
+def attach(app: typer.Typer) -> None:
+    """Adds this file's commands to ``app``."""
+    app.command("register")(register)
+    app.command("warp")(warp)
+    app.command("info")(info)
+    app.command("demo")(demo)
+
+
+def register(
+    fixed: Annotated[
+        Path,
+        typer.Option(
+            metavar="SCAN",
+            help="Scan that stays: NIfTI, NRRD, MetaImage, or a folder of DICOM slices.",
+            rich_help_panel=_FILES,
+        ),
+    ],
+    moving: Annotated[
+        list[Path],
+        typer.Option(
+            metavar="SCAN", help="Scan to bring onto it; may be repeated.", rich_help_panel=_FILES
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="New folder for the files.", rich_help_panel=_FILES)
+    ],
+    overwrite: OverwriteOption = False,
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME,NAME",
+            help=f"What to write; without it all of {_OUTPUT_NAMES}.",
+            rich_help_panel=_FILES,
+        ),
+    ] = None,
+    fixed_phase: Annotated[
+        PhaseChoice,
+        typer.Option(
+            metavar="PHASE",
+            help=f"Contrast phase of the fixed scan: {_PHASE_NAMES}.",
+            rich_help_panel=_KNOWN,
+        ),
+    ] = PhaseChoice.AUTO,
+    moving_phase: Annotated[
+        list[PhaseChoice] | None,
+        typer.Option(
+            metavar="PHASE",
+            help="The same for the moving scan; once for each.",
+            rich_help_panel=_KNOWN,
+        ),
+    ] = None,
+    initial: Annotated[
+        str,
+        typer.Option(
+            metavar="rigid|none|FILE",
+            help="Where to start: rigid search, as the scans lie, or a linear transform that maps "
+            "fixed to moving points.",
+            rich_help_panel=_KNOWN,
+        ),
+    ] = "rigid",
+    fixed_mask: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MASK",
+            help="Voxels of the fixed scan to use (non-zero).",
+            rich_help_panel=_KNOWN,
+        ),
+    ] = None,
+    moving_mask: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="MASK",
+            help="The same for the moving scan; once for each.",
+            rich_help_panel=_KNOWN,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    refine: RefineOption = Refine.FAST,
+    seed: SeedOption = 0,
+) -> None:
+    """Register one or more scans to a fixed scan.
+
+    The last line is the verdict: good, doubtful or failed, with the reasons.
+    """
+    from jssr.device import choose_device
+    from jssr.registration.files import Request, register_files
+    from jssr.report import write_report
+
+    request = Request(
+        fixed=fixed,
+        moving=_movings(moving, moving_phase, moving_mask),
+        output=output,
+        model=model,
+        fixed_phase=fixed_phase.phase,
+        fixed_mask=fixed_mask,
+        initial=_initial(initial),
+        refine=refine,
+        outputs=chosen_outputs(outputs),
+        seed=seed,
+        overwrite=overwrite,
+    )
+    with progress_bar() as progress:
+        results = register_files(
+            request, choose_device(device), report=write_report, progress=progress, warn=tell_error
+        )
+    typer.echo(f"Wrote {output}")
+    for result in results:
+        typer.echo(verdict_line(result.verdict))
+
+
+def warp(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="Image or label map to warp.")],
+    transform: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Transform that maps points of the reference to IMAGE."),
+    ],
+    reference: Annotated[
+        Path, typer.Option(metavar="FILE", help="Image on whose grid the result lies.")
+    ],
+    output: Annotated[
+        Path, typer.Option(metavar="FILE", help="A .nii.gz, .nii, .nrrd, .mha or .seg.nrrd file.")
+    ],
+    interpolation: Annotated[
+        Kind,
+        typer.Option(help="linear: images; labels: label maps, smooth borders; nearest: exact."),
+    ] = Kind.LINEAR,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Apply a saved transform to an image or a label map."""
+    from jssr.registration.apply import Interpolation, warp_file
+
+    if output.exists() and not overwrite:
+        raise InputError(f"The output '{output}' exists; add --overwrite or choose another.")
+    warp_file(image, transform, reference, output, Interpolation(interpolation.value))
+    typer.echo(f"Wrote {output}")
+
+
+def info(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PATH", help="Bundle, scan, or folder of results; nothing: the shipped model."
+        ),
+    ] = None,
+) -> None:
+    """Describe a model bundle, a scan or a folder of results."""
+    from jssr.registration.describe import describe
+
+    for section in describe(path):
+        show_section(section)
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option(metavar="DIR", help="New folder for the files.", rich_help_panel=_FILES)
+    ] = Path("jssr-demo"),
+    overwrite: OverwriteOption = False,
+    model: ModelOption = None,
+    device: DeviceOption = "auto",
+    refine: RefineOption = Refine.FAST,
+    ablation: Annotated[
+        bool,
+        typer.Option(
+            "--ablation",
+            help="Show too what is lost without generator and without register.",
+            rich_help_panel=_METHOD,
+        ),
+    ] = False,
+    seed: SeedOption = 0,
+) -> None:
+    """Register a phantom patient whose deformation is known, and show the errors."""
+    from jssr.device import choose_device
+    from jssr.evaluation.demonstration import demonstrate
+    from jssr.report import write_report
+
+    with progress_bar() as progress:
+        shown = demonstrate(
+            output,
+            choose_device(device),
+            model=model,
+            refine=refine,
+            ablation=ablation,
+            seed=seed,
+            overwrite=overwrite,
+            report=write_report,
+            progress=progress,
+            warn=tell_error,
+        )
+    for section in shown.sections:
+        show_section(section)
+    typer.echo(f"Report: {shown.report}")
+    typer.echo(verdict_line(shown.verdict))
+
+
+def _initial(text: str) -> Literal["rigid", "none"] | Path:
+    if text == "rigid" or text == "none":
+        return text
+    return Path(text)
+
+
+def chosen_outputs(texts: list[str] | None) -> frozenset[Output]:
+    """The outputs that a repeated or comma-separated ``--outputs`` names; all without it."""
+    if not texts:
+        return ALL_OUTPUTS
+    names = [name.strip() for text in texts for name in text.split(",")]
+    unknown = sorted(set(names) - {output.value for output in Output})
+    if unknown:
+        raise InputError(f"--outputs does not know '{unknown[0]}'; choose among {_OUTPUT_NAMES}.")
+    return frozenset(Output(name) for name in names)
+
+
+def _movings(
+    paths: Sequence[Path], phases: Sequence[PhaseChoice] | None, masks: Sequence[Path] | None
+) -> "list[Moving]":
+    from jssr.registration.files import Moving
+
+    chosen = _one_each(phases, len(paths), PhaseChoice.AUTO, "--moving-phase")
+    found = _one_each(masks, len(paths), None, "--moving-mask")
+    return [
+        Moving(path, choice.phase, mask)
+        for path, choice, mask in zip(paths, chosen, found, strict=True)
+    ]
+
+
+def _one_each(given: Sequence[_T] | None, count: int, default: _T, name: str) -> list[_T]:
+    if not given:
+        return [default] * count
+    if len(given) != count:
+        raise InputError(
+            f"{name} stands {len(given)} times, --moving {count} times; give one for each."
+        )
+    return list(given)
