@@ -1,0 +1,122 @@
+"""Carry other nodes of the moving scan to the fixed one, as transformed copies."""
+
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+
+from jssr.errors import InputError
+from JSSRRegistrationLib.frames import toVtk
+from JSSRRegistrationLib.placing import placeBeside
+from JSSRRegistrationLib.scene import OUTSIDE_HU, ijkToParent
+from JSSRRegistrationLib.transforms import movingToWorld
+from JSSRRegistrationLib.volumes import copyDisplay
+
+
+def applyTo(
+    node: Any, transformNode: Any, referenceVolume: Any = None, outputNode: Any = None
+) -> Any:
+    """A copy of ``node`` where the transform brings it; ``node`` itself stays as it is.
+
+    A volume is resampled onto the reference's voxels. Everything else is deformed point by point,
+    or voxel by voxel in the case of a segmentation.
+
+    Raises:
+        InputError: there is nothing to resample onto, or the node is of a kind that has no place.
+    """
+    if node is transformNode or not node.IsA("vtkMRMLTransformableNode"):
+        raise InputError(f"'{node.GetName()}' has no place in space that could be transformed.")
+    if outputNode is not None and outputNode.GetClassName() != node.GetClassName():
+        raise InputError(f"'{outputNode.GetName()}' is of another kind than '{node.GetName()}'.")
+    if node.IsA("vtkMRMLVolumeNode"):
+        return _applyToVolume(node, transformNode, referenceVolume, outputNode)
+    copy = outputNode or _added(node)
+    copy.CopyContent(node)
+    copy.SetAndObserveTransformNodeID(None)
+    copy.ApplyTransform(_toFixedWorld(node, transformNode))
+    _copyLook(copy, node)
+    return copy
+
+
+def _applyToVolume(node: Any, transformNode: Any, referenceVolume: Any, outputNode: Any) -> Any:
+    role = slicer.vtkMRMLTransformNode.GetFixedNodeReferenceRole()
+    reference = referenceVolume or transformNode.GetNodeReference(role)
+    if reference is None or reference.GetImageData() is None:
+        raise InputError("Choose a reference volume that says where the voxels shall lie.")
+    reslice = vtk.vtkImageReslice()
+    source = vtk.vtkImageData()
+    source.ShallowCopy(node.GetImageData())
+    source.SetOrigin(0, 0, 0)
+    source.SetSpacing(1, 1, 1)
+    reslice.SetInputData(source)
+    reslice.SetResliceTransform(_indexMap(reference, node, transformNode))
+    reslice.SetOutputOrigin(0, 0, 0)
+    reslice.SetOutputSpacing(1, 1, 1)
+    x, y, z = reference.GetImageData().GetDimensions()
+    reslice.SetOutputExtent(0, x - 1, 0, y - 1, 0, z - 1)
+    if node.IsA("vtkMRMLLabelMapVolumeNode"):
+        reslice.SetInterpolationModeToNearestNeighbor()
+    else:
+        reslice.SetInterpolationModeToLinear()
+        reslice.SetBackgroundLevel(max(OUTSIDE_HU, source.GetScalarTypeMin()))
+    reslice.Update()
+    copy = outputNode or _added(node)
+    image = vtk.vtkImageData()
+    image.DeepCopy(reslice.GetOutput())
+    copy.SetAndObserveImageData(image)
+    copy.SetIJKToRASMatrix(toVtk(ijkToParent(reference)))
+    copy.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
+    copyDisplay(copy, node)
+    return copy
+
+
+def _indexMap(reference: Any, node: Any, transformNode: Any) -> Any:
+    """From the reference's voxel indices to the node's: through the fixed and the moving world."""
+    general = vtk.vtkGeneralTransform()
+    general.PostMultiply()
+    general.Concatenate(toVtk(ijkToParent(reference)))
+    _concatenateToWorld(general, reference)
+    fromWorld = vtk.vtkGeneralTransform()
+    transformNode.GetTransformFromWorld(fromWorld)
+    general.Concatenate(fromWorld)
+    general.Concatenate(toVtk(movingToWorld(transformNode)))
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        nodeFromWorld = vtk.vtkGeneralTransform()
+        parent.GetTransformFromWorld(nodeFromWorld)
+        general.Concatenate(nodeFromWorld)
+    general.Concatenate(toVtk(np.linalg.inv(ijkToParent(node))))
+    return general
+
+
+def _toFixedWorld(node: Any, transformNode: Any) -> Any:
+    """From the node's own coordinates to the fixed scan's world."""
+    general = vtk.vtkGeneralTransform()
+    general.PostMultiply()
+    _concatenateToWorld(general, node)
+    general.Concatenate(toVtk(np.linalg.inv(movingToWorld(transformNode))))
+    toWorld = vtk.vtkGeneralTransform()
+    transformNode.GetTransformToWorld(toWorld)
+    general.Concatenate(toWorld)
+    return general
+
+
+def _concatenateToWorld(general: Any, node: Any) -> None:
+    parent = node.GetParentTransformNode()
+    if parent is not None:
+        toWorld = vtk.vtkGeneralTransform()
+        parent.GetTransformToWorld(toWorld)
+        general.Concatenate(toWorld)
+
+
+def _added(node: Any) -> Any:
+    copy = node.GetScene().AddNewNodeByClass(node.GetClassName(), f"{node.GetName()} registered")
+    placeBeside(copy, node)
+    return copy
+
+
+def _copyLook(copy: Any, node: Any) -> None:
+    copy.CreateDefaultDisplayNodes()
+    if copy.GetDisplayNode() is not None and node.GetDisplayNode() is not None:
+        copy.GetDisplayNode().CopyContent(node.GetDisplayNode())
