@@ -1,0 +1,125 @@
+"""The benchmark from cohort to page: resumed, with methods that are absent or fail."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from jssr.cli.main import app
+from jssr.errors import InputError
+from jssr.evaluation import benchmark as module
+from jssr.evaluation.benchmark import Setup, earlier_outcomes, run_benchmark
+from jssr.evaluation.cohort import read_cohort
+from jssr.evaluation.methods import METHODS, choose_methods
+from jssr.evaluation.peers import deeds
+from jssr.spatial.geometry import Geometry
+from sample_cohort import SHIFT_MM, write_case_folder, write_manifest_cohort
+
+IDENTITY, AFFINE = choose_methods("identity,affine")
+ABSENT = replace(IDENTITY, name="elastix", title="Absent", package="no_such_package")
+BROKEN = replace(IDENTITY, name="ants-syn", title="Broken", function="classical:no_such_function")
+
+
+def quiet(step: str, fraction: float) -> None:
+    assert 0.0 <= fraction <= 1.0
+
+
+def test_command_writes_tables_and_page_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort, output = write_manifest_cohort(tmp_path / "cohort"), tmp_path / "output"
+    arguments = ["benchmark", str(cohort), "--methods", "identity,affine", "--threads", "1"]
+    arguments += ["--output", str(output), "--peer-limit", "1"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    html = (output / "benchmark.html").read_text(encoding="utf-8")
+    assert "No registration" in html and "Mattes mutual information" in html
+    assert html.count("data:image/png") >= 2 and str(tmp_path) not in html
+    results = json.loads((output / "results.json").read_text())["methods"]
+    shift = float(np.linalg.norm(SHIFT_MM))
+    assert results["identity"]["error_body_mm"]["mean"] == pytest.approx(shift, abs=1e-3)
+    assert results["affine"]["error_body_mm"]["mean"] < 0.9 * shift
+    assert results["affine"]["dice_liver"]["mean"] > results["identity"]["dice_liver"]["mean"]
+    assert results["identity"]["wall_s"]["count"] == 1
+    lines = (output / "results.csv").read_text().splitlines()
+    assert lines[0].startswith("pair,method,error_body_mm") and len(lines) == 3
+    assert not list(output.glob(".*"))
+
+    def must_not_run(*arguments: object, **options: object) -> None:
+        raise AssertionError("ran again")
+
+    monkeypatch.setattr(module, "run_measured", must_not_run)
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+
+
+def test_absent_and_failing_methods_are_rows(tmp_path: Path) -> None:
+    cases = read_cohort(write_case_folder(tmp_path / "cohort"))
+    output = tmp_path / "output"
+    output.mkdir()
+    outcomes = run_benchmark(cases, [ABSENT, BROKEN], output, Setup(threads=1), progress=quiet)
+    absent, broken = outcomes
+    assert (absent.status, broken.status) == ("missing", "failed")
+    assert "no_such_package" in absent.message and "no_such_function" in broken.message
+    assert str(tmp_path) not in broken.message
+    assert {o.method for o in earlier_outcomes(output, cases)} == {"elastix", "ants-syn"}
+
+
+def test_a_result_counts_only_for_the_same_files_and_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cases = read_cohort(write_case_folder(tmp_path / "cohort"))
+    runs = []
+
+    def run(data: object, method: object, output: Path, setup: Setup) -> module.Outcome:
+        runs.append(setup.threads)
+        return module.Outcome("identity", "case_1", module.OK, figures={"error_body_mm": 1.0})
+
+    monkeypatch.setattr(module, "_run", run)
+    for threads in (1, 1, 2):
+        run_benchmark(cases, [IDENTITY], tmp_path, Setup(threads=threads), progress=quiet)
+    assert runs == [1, 2]
+    cases[0].moving.touch()
+    run_benchmark(cases, [IDENTITY], tmp_path, Setup(threads=2), progress=quiet)
+    assert runs == [1, 2, 2]
+
+
+def test_every_method_says_what_it_runs_with() -> None:
+    assert len({method.name for method in METHODS}) == len(METHODS)
+    for method in METHODS:
+        assert method.settings and method.source
+        assert (method.function is None) == (method.refine is not None)
+        command = method.command(Path("f"), Path("m"), Path("o"), Path("model"), "cpu")
+        assert command[0] == sys.executable
+        assert ("--model" in command) == (method.refine is not None)
+    with pytest.raises(InputError, match="'magic' is unknown"):
+        choose_methods("identity,magic")
+
+
+def test_displacement_of_deeds_is_read_in_its_order(tmp_path: Path) -> None:
+    grid = Geometry((24, 20, 16), (1.5, 1.5, 1.5), (5.0, 6.0, 7.0))
+    flow = np.zeros((3, 4, 5, 6), np.float32)
+    flow[0], flow[1], flow[2] = 2.0, -1.0, 3.0  # along y, x, z
+    flow.tofile(tmp_path / "flow.dat")
+    matrix = np.eye(4)
+    matrix[:3, 3] = (0.5, 0.0, -1.0)
+    np.savetxt(tmp_path / "matrix.txt", matrix.T)
+    found = deeds.read_displacement(tmp_path / "flow.dat", tmp_path / "matrix.txt", grid)
+    expected = np.array([-1.0 + 0.5, 2.0, 3.0 - 1.0]) * 1.5
+    np.testing.assert_allclose(found[:, 3, 4, 5], expected, atol=1e-5)
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("name", ["demons", "bspline", "elastix", "ants-syn", "convexadam"])
+def test_peers_find_the_shift(tmp_path: Path, name: str) -> None:
+    (method,) = choose_methods(name)
+    if method.missing():
+        pytest.skip(str(method.missing()))
+    cases = read_cohort(write_case_folder(tmp_path / "cohort"))
+    (outcome,) = run_benchmark(cases, [method], tmp_path, Setup(threads=2), progress=quiet)
+    assert outcome.status == "ok", outcome.message
+    error = outcome.figures["error_body_mm"]
+    assert error is not None and error < 0.6 * float(np.linalg.norm(SHIFT_MM))
