@@ -56,7 +56,7 @@ def _cut(path: Path) -> Path:
 
 
 def _text(path: Path) -> Path:
-    path.write_text("not an image\n" * 100)
+    path.write_text("not an image\n" * 100, encoding="utf-8")
     return path
 
 
@@ -211,7 +211,7 @@ def _resign(model: Path) -> None:
 
 def test_a_bundle_of_a_newer_schema(tmp_path: Path, bundle: Path) -> None:
     model = _copy(bundle, tmp_path)
-    manifest = json.loads((model / "model.json").read_text())
+    manifest = json.loads((model / "model.json").read_text("utf-8"))
     (model / "model.json").write_text(json.dumps(manifest | {"schema_version": 99}))
     _resign(model)
     assert "schema 99" in refused(tmp_path, *_pair(tmp_path), "--model", model)
@@ -221,7 +221,7 @@ def test_a_bundle_that_is_no_torchscript(tmp_path: Path, bundle: Path) -> None:
     model = _copy(bundle, tmp_path)
     fake = b"not TorchScript"
     (model / "generator.pt").write_bytes(fake)
-    manifest = json.loads((model / "model.json").read_text())
+    manifest = json.loads((model / "model.json").read_text("utf-8"))
     manifest["files"]["generator.pt"] = {
         "bytes": len(fake),
         "sha256": hashlib.sha256(fake).hexdigest(),

@@ -37,7 +37,7 @@ def test_five_results_one_failure_and_nothing_is_done_twice(table: Path, tmp_pat
     command += ["--model", bundle, "--device", "cpu", "--refine", "off"]
     command += ["--outputs", "transform,warped,metrics"]
     environment = worker_environment({**os.environ, "OMP_NUM_THREADS": "2"})
-    first = subprocess.run(command, env=environment, capture_output=True, text=True)
+    first = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert first.returncode == 1, first.stderr
     assert "5 of 6 registered" in first.stdout
     assert "P4/arterial failed: The moving scan" in first.stderr
@@ -47,6 +47,6 @@ def test_five_results_one_failure_and_nothing_is_done_twice(table: Path, tmp_pat
     assert {row["fixed_phase"] for row in rows if row["status"] == "done"} == {"portal-venous"}
     files = {path: path.stat().st_mtime_ns for path in output.glob("*/*/*")}
     assert len(files) == 15
-    second = subprocess.run(command, env=environment, capture_output=True, text=True)
+    second = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8")
     assert second.returncode == 1
     assert {path: path.stat().st_mtime_ns for path in output.glob("*/*/*")} == files

@@ -39,13 +39,13 @@ def test_command_writes_tables_and_page_and_goes_on(
     html = (output / "benchmark.html").read_text(encoding="utf-8")
     assert "No registration" in html and "Mattes mutual information" in html
     assert html.count("data:image/png") >= 2 and str(tmp_path) not in html
-    results = json.loads((output / "results.json").read_text())["methods"]
+    results = json.loads((output / "results.json").read_text("utf-8"))["methods"]
     shift = float(np.linalg.norm(SHIFT_MM))
     assert results["identity"]["error_body_mm"]["mean"] == pytest.approx(shift, abs=1e-3)
     assert results["affine"]["error_body_mm"]["mean"] < 0.9 * shift
     assert results["affine"]["dice_liver"]["mean"] > results["identity"]["dice_liver"]["mean"]
     assert results["identity"]["wall_s"]["count"] == 1
-    lines = (output / "results.csv").read_text().splitlines()
+    lines = (output / "results.csv").read_text("utf-8").splitlines()
     assert lines[0].startswith("pair,method,error_body_mm") and len(lines) == 3
     assert not list(output.glob(".*"))
 

@@ -146,7 +146,7 @@ def test_transform_and_inverse_undo_each_other(result: Path, case: Phantom) -> N
 
 
 def test_it_does_not_fold_and_it_helps(result: Path, case: Phantom) -> None:
-    stored = json.loads((result / "metrics.json").read_text())
+    stored = json.loads((result / "metrics.json").read_text("utf-8"))
     assert stored["metrics"]["deformation"]["folding_fraction"] < 1e-3
     where = case.known & body_of(case.fixed)
     before = float(np.linalg.norm(case.truth_mm[:, where], axis=0).mean())
@@ -165,7 +165,7 @@ def test_segmentations_lie_on_their_own_scans(result: Path) -> None:
 
 
 def test_the_report_shows_the_mean_intensities(result: Path) -> None:
-    text = (result / "report.html").read_text()
+    text = (result / "report.html").read_text("utf-8")
     assert "Liver" in text or "liver" in text
     assert "HU" in text
 
@@ -179,7 +179,7 @@ def test_the_same_seed_gives_the_same_files(tmp_path: Path, result: Path, case: 
 
 
 def _without_times(path: Path) -> dict:
-    stored = json.loads(path.read_text())
+    stored = json.loads(path.read_text(encoding="utf-8"))
     del stored["metrics"]["seconds"], stored["metrics"]["peak_memory_mb"]
     return stored
 
@@ -251,7 +251,7 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, case: Phantom) -> None:
         [sys.executable, "-m", "jssr.cli", "register", *scans, "--output", tmp_path / "out"],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "JSSRRegistration")},
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         # A shell without job control has its children ignore Ctrl-C; a terminal's does not.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
@@ -276,7 +276,7 @@ def test_twenty_unseen_phantoms(tmp_path: Path) -> None:
         where = one.known & body_of(one.fixed)
         before = float(np.linalg.norm(one.truth_mm[:, where], axis=0).mean())
         ratios.append(mean_error_mm(out, one.fixed, one.truth_mm, where) / before)
-        stored = json.loads((out / "metrics.json").read_text())
+        stored = json.loads((out / "metrics.json").read_text("utf-8"))
         foldings.append(stored["metrics"]["deformation"]["folding_fraction"])
     assert np.mean(ratios) < 0.5, ratios
     assert max(foldings) < 1e-3, foldings
@@ -296,7 +296,7 @@ def test_real_pairs(tmp_path: Path, name: str) -> None:
     where = inner(body_of(fixed), 6)
     before = float(np.linalg.norm(truth[:, where], axis=0).mean())
     assert mean_error_mm(out, fixed, truth, where) < before / 2
-    stored = json.loads((out / "metrics.json").read_text())
+    stored = json.loads((out / "metrics.json").read_text("utf-8"))
     assert stored["metrics"]["deformation"]["folding_fraction"] < 1e-3
 
 

@@ -53,7 +53,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     table = re.search(r"```csv\n(.*?)```", TUTORIAL.read_text("utf-8"), flags=re.DOTALL)
     assert table is not None
-    Path("cohort.csv").write_text(table.group(1))
+    Path("cohort.csv").write_text(table.group(1), encoding="utf-8")
     options = PairOptions(artefacts=0, contrast="physiological")
     for number, other in ((1, "arterial"), (2, "native.nrrd")):
         folder = Path(f"p{number}")

@@ -36,6 +36,6 @@ def test_the_module_is_imported_before_others_and_offers_to_install(tmp_path: Pa
     gui = Path(__file__).parent
     module = gui.parents[1] / "JSSRRegistration"
     command = [sys.executable, "-c", SCRIPT, str(gui), str(module), str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[-1].startswith("True False Install torch")

@@ -175,7 +175,7 @@ def answer(job: RegisterJob) -> Message:
         if output in result.images:
             sitk.WriteImage(result.images[output], files[output.value])
         elif output is Output.REPORT:
-            Path(files[output.value]).write_text("<html></html>")
+            Path(files[output.value]).write_text("<html></html>", encoding="utf-8")
         else:
             write_result(result, fixed, moving, folder, [output])
     return {

@@ -77,14 +77,14 @@ def test_five_results_one_named_failure_and_the_second_run_does_nothing(
     assert script("--input", table, "--output", output) == SOME_FAILED
     assert {path: path.stat().st_mtime_ns for path in output.glob("*/*/*")} == stamps
     assert "Register" not in capsys.readouterr().out
-    assert "5 doubtful, 1 failed" in (output / PAGE_NAME).read_text()
+    assert "5 doubtful, 1 failed" in (output / PAGE_NAME).read_text("utf-8")
 
 
 def test_scenes_hold_the_scans_and_the_results(
     script: Script, scene: Any, table: Path, tmp_path: Path
 ) -> None:
-    rows = table.read_text().splitlines()
-    table.write_text("\n".join(rows[:3]))
+    rows = table.read_text(encoding="utf-8").splitlines()
+    table.write_text("\n".join(rows[:3]), encoding="utf-8")
     output = tmp_path / "results"
     arguments = ("--input", table, "--output", output)
     assert script(*arguments) == SUCCESS

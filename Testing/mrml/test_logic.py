@@ -91,7 +91,7 @@ def test_the_job_says_what_was_asked_for(
     assert (job.fixed_phase, job.moving_phase) == (Phase.DELAYED, None)
     assert isinstance(job.initial, tuple)
     assert job.initial[3] == pytest.approx(np.linalg.inv(flip(rigid((0, 0, 10), (3, 2, 1))))[0, 3])
-    assert report.read_text() == "<html></html>"
+    assert report.read_text("utf-8") == "<html></html>"
 
 
 def flip(matrix: np.ndarray) -> np.ndarray:

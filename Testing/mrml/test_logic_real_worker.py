@@ -56,7 +56,7 @@ def test_every_output_of_a_real_registration(
         reportPath=report,
     )
     assert set(result.nodes) == set(SceneOutput)  # type: ignore[union-attr]
-    assert "Jane" not in report.read_text()
+    assert "Jane" not in report.read_text("utf-8")
     warped = result.node("warped")  # type: ignore[union-attr]
     moving.SetAndObserveTransformNodeID(result.node("transform").GetID())  # type: ignore[union-attr]
     expected = resample_by_vtk(moving, fixed)

@@ -14,7 +14,7 @@ from JSSRRegistrationLib.terminology import (
 
 
 def test_the_file_is_what_the_label_table_says() -> None:
-    assert json.loads(TERMINOLOGY_FILE.read_text()) == terminologyDocument()
+    assert json.loads(TERMINOLOGY_FILE.read_text("utf-8")) == terminologyDocument()
 
 
 def test_slicer_finds_every_label_by_its_entry() -> None:

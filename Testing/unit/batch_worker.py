@@ -35,7 +35,7 @@ SUMMARY: dict[str, Any] = {
 def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
     """Write a report and a transform, unless the name of the case asks for trouble."""
     assert isinstance(job, RegisterJob)
-    with Path(os.environ["JSSR_TEST_LOG"]).open("a") as log:
+    with Path(os.environ["JSSR_TEST_LOG"]).open("a", encoding="utf-8") as log:
         log.write(f"{os.getpid()} {job.id}\n")
     context.progress("Register", 0.5)
     if "crash" in job.id:

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from sample_scans import scan_image
 
 from jssr.errors import InputError
 from jssr.io.segmentation import write_segmentation
@@ -14,6 +13,7 @@ from jssr.registration.apply import Interpolation, warp_file, warp_labels
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import rotation, translation
 from jssr.spatial.transform import SpatialTransform
+from sample_scans import scan_image
 
 SHIFT_MM = (4.0, -2.0, 3.0)
 CENTER_MM = np.array([3.0, 34.0, -283.0])

@@ -43,7 +43,7 @@ class Cohort:
         return self.root / f"{patient}-arterial.nii"
 
     def jobs(self) -> list[str]:
-        return self.log.read_text().splitlines() if self.log.exists() else []
+        return self.log.read_text("utf-8").splitlines() if self.log.exists() else []
 
     def run(self, settings: BatchSettings | None = None) -> dict[str, Outcome]:
         environment = {**worker_environment(), "JSSR_TEST_LOG": str(self.log)}
@@ -89,7 +89,7 @@ def test_one_broken_case_among_six(cohort: Cohort) -> None:
     assert rows[0]["similarity_after"] == "0.82"
     assert rows[0]["folding_percent"] == "0.02"
     assert rows[0]["liver_dice_after"] == ""
-    page = (cohort.output / PAGE_NAME).read_text()
+    page = (cohort.output / PAGE_NAME).read_text("utf-8")
     assert "6 registrations: 0 good, 5 doubtful, 1 failed, 0 waiting" in page
     assert 'href="P1/arterial/report.html"' in page
     assert "&lt;little&gt;" in page
@@ -100,7 +100,7 @@ def test_no_path_enters_an_output(cohort: Cohort) -> None:
     cohort.scan("P4").write_bytes(b"")
     cohort.run()
     for name in (STATE_NAME, TABLE_NAME, PAGE_NAME):
-        assert str(cohort.root) not in (cohort.output / name).read_text()
+        assert str(cohort.root) not in (cohort.output / name).read_text("utf-8")
 
 
 def test_run_again_nothing_is_recomputed(cohort: Cohort) -> None:
@@ -148,8 +148,10 @@ def test_a_stopped_batch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         patch.setattr(Runner, "wait", interrupt)
         with pytest.raises(KeyboardInterrupt):
             cohort.run()
-    assert list(json.loads((cohort.output / STATE_NAME).read_text())["cases"]) == ["P1/arterial"]
-    assert "2 waiting" in (cohort.output / PAGE_NAME).read_text()
+    assert list(json.loads((cohort.output / STATE_NAME).read_text("utf-8"))["cases"]) == [
+        "P1/arterial"
+    ]
+    assert "2 waiting" in (cohort.output / PAGE_NAME).read_text("utf-8")
 
 
 def test_a_batch_stopped_in_its_first_case_goes_on_and_clears_up(cohort: Cohort) -> None:

@@ -189,7 +189,7 @@ def test_manifest_says_what_was_exported(exported: Path) -> None:
     assert inputs == [
         *("moving", "synthesized", "fixed", "moving_valid", "fixed_valid", "taper", "spacing_mm")
     ]
-    assert (exported / "training.yaml").read_text() == "seed: 1\n"
+    assert (exported / "training.yaml").read_text("utf-8") == "seed: 1\n"
 
 
 def test_exporting_twice_gives_the_same_bytes(

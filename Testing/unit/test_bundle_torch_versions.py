@@ -22,7 +22,7 @@ def _report(python: Path) -> dict[str, Any]:
         env={**os.environ, "PYTHONPATH": str(ROOT / "JSSRRegistration")},
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     return json.loads(done.stdout)
 

@@ -181,7 +181,7 @@ def _nothing(path: Path) -> None:
 
 
 def _text_file(path: Path) -> None:
-    path.write_text("a text")
+    path.write_text("a text", encoding="utf-8")
 
 
 def _empty_folder(path: Path) -> None:

@@ -29,7 +29,7 @@ def calls(with_report: list, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, 
     """As ``with_report``, and the report's pictures are not drawn."""
 
     def write_report(result: Any, fixed: Any, path: Path, moving: Any) -> None:
-        path.write_text("<html>")
+        path.write_text("<html>", encoding="utf-8")
 
     monkeypatch.setattr("jssr.report.write_report", write_report)
     return with_report

@@ -50,7 +50,7 @@ def test_displacement_of_a_transform_is_what_its_points_say() -> None:
 def test_landmarks_are_read(tmp_path: Path) -> None:
     folder = write_manifest_cohort(tmp_path / "cohort", pairs=1)
     (folder / "points.csv").write_text("fx,fy,fz,mx,my,mz\n0,0,80,5,-2.5,83\n")
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     manifest["pairs"][0]["landmarks"] = "points.csv"
     (folder / "manifest.json").write_text(json.dumps(manifest))
     landmarks = load_case(read_cohort(folder)[0]).landmarks

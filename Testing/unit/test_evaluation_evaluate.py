@@ -54,14 +54,14 @@ def test_tables_hold_every_kind_of_figure(evaluated: Path) -> None:
 
 
 def test_summary_has_mean_deviation_and_median(evaluated: Path) -> None:
-    summary = json.loads((evaluated / "first" / "summary.json").read_text())
+    summary = json.loads((evaluated / "first" / "summary.json").read_text("utf-8"))
     assert summary["pairs"] == 1 and summary["model"].startswith("untrained 0")
     assert set(summary["figures"]["error_body_mm"]) == {"count", "mean", "sd", "median"}
     assert summary["compared"] == {}
 
 
 def test_the_same_evaluation_twice_gives_the_same(evaluated: Path) -> None:
-    summary = json.loads((evaluated / "second" / "summary.json").read_text())
+    summary = json.loads((evaluated / "second" / "summary.json").read_text("utf-8"))
     test = summary["compared"]["error_body_mm"]
     assert (test["count"], test["mean_difference"], test["p_value"]) == (1, 0.0, 1.0)
 

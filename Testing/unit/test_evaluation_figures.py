@@ -1,6 +1,5 @@
 """The figures of a pair whose answer is known exactly."""
 
-
 import numpy as np
 import pytest
 

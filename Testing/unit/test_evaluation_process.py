@@ -52,8 +52,8 @@ def test_a_process_that_takes_too_long_is_ended(tmp_path: Path) -> None:
     code = f"import os, time; open({str(mark)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     with pytest.raises(MethodFailed, match="stopped after"):
         run_measured(python(code), tmp_path, threads=1, timeout_s=8)
-    child = Path(f"/proc/{mark.read_text()}/stat")
+    child = Path(f"/proc/{mark.read_text('utf-8')}/stat")
     patience = time.monotonic() + 20
-    while child.exists() and child.read_text().rsplit(")", 1)[1].split()[0] != "Z":
+    while child.exists() and child.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z":
         assert time.monotonic() < patience, "the process runs on"
         time.sleep(0.1)

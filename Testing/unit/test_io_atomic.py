@@ -70,8 +70,8 @@ def test_overwriting_replaces_own_files_and_leaves_others(tmp_path: Path) -> Non
         (folder / "same.txt").write_text("new")
         (folder / "more").mkdir()
     assert _tree(tmp_path) == {"out", "out/same.txt", "out/more", "out/mine.txt"}
-    assert (target / "same.txt").read_text() == "new"
-    assert (target / "mine.txt").read_text() == "old"
+    assert (target / "same.txt").read_text("utf-8") == "new"
+    assert (target / "mine.txt").read_text("utf-8") == "old"
 
 
 def test_a_failed_overwrite_keeps_the_old_files(
@@ -93,7 +93,7 @@ def test_a_failed_overwrite_keeps_the_old_files(
         (folder / "z.txt").write_text("new")
         monkeypatch.setattr(os, "replace", fail_on_last)
     assert _tree(tmp_path) == {"out", "out/same.txt", "out/stale.txt", "out/mine.txt"}
-    assert {path.read_text() for path in target.iterdir()} == {"old"}
+    assert {path.read_text("utf-8") for path in target.iterdir()} == {"old"}
 
 
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_broken_off_file_leaves_the_old_one(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), whole_file(target) as part:
         part.write_text("half")
         raise KeyboardInterrupt
-    assert target.read_text() == "old"
+    assert target.read_text("utf-8") == "old"
     assert _tree(tmp_path) == {"one.txt"}
 
 

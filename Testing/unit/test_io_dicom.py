@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from sample_scans import scan_image, write_dicom_series
 
 from jssr.errors import InputError
 from jssr.io.dicom import list_series
 from jssr.io.images import read_scan
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
+from sample_scans import scan_image, write_dicom_series
 
 
 def _tilted_scan() -> sitk.Image:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from sample_scans import body_array, scan_image
 
 from jssr.errors import InputError
 from jssr.io.images import read_label_map, read_mask, read_scan, write_image
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
+from sample_scans import body_array, scan_image
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -236,7 +236,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "JSSRRegistration")},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert "There is no space left to write" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []

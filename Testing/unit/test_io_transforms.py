@@ -210,7 +210,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "JSSRRegistration")},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     assert "There is no space left to write" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []

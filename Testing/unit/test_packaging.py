@@ -88,7 +88,7 @@ def _tracked_files() -> list[Path]:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("needs a git checkout")
     listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
     ).stdout
     return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
 
@@ -110,7 +110,7 @@ def test_cmake_configures_against_a_stand_in_for_slicer(tmp_path: Path) -> None:
     (tmp_path / "empty.cmake").write_text("")
     command = ["cmake", "-S", str(ROOT), "-B", str(tmp_path / "build")]
     options = [f"-DSlicer_DIR={tmp_path}", "-DBUILD_TESTING=ON"]
-    done = subprocess.run([*command, *options], check=False, capture_output=True, text=True)
+    done = subprocess.run([*command, *options], check=False, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     count = len(_cmake_list("MODULE_PYTHON_SCRIPTS"))
     assert f"module JSSRRegistration of JSSR: {count} scripts" in done.stdout
@@ -143,7 +143,9 @@ def test_json_s4ext_and_cmake_agree() -> None:
     entry = json.loads((ROOT / "JSSR.json").read_text("utf-8"))
     s4ext = _s4ext()
     cmake = _cmake(ROOT / "CMakeLists.txt")
-    assert re.search(r"^project\(JSSR\)$", (ROOT / "CMakeLists.txt").read_text(), re.MULTILINE)
+    assert re.search(
+        r"^project\(JSSR\)$", (ROOT / "CMakeLists.txt").read_text("utf-8"), re.MULTILINE
+    )
     assert cmake["EXTENSION_CATEGORY"] == s4ext["category"] == entry["category"] == "Registration"
     assert cmake["EXTENSION_HOMEPAGE"] == s4ext["homepage"] == entry["scm_url"].removesuffix(".git")
     assert s4ext["scmurl"] == entry["scm_url"]
@@ -221,7 +223,7 @@ def test_installed_wheel_runs_the_command_with_its_own_bundle(wheel: Path, tmp_p
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
     entry_points = next(tmp_path.glob("*.dist-info")) / "entry_points.txt"
-    assert "jssr = jssr.cli.main:main" in entry_points.read_text()
+    assert "jssr = jssr.cli.main:main" in entry_points.read_text("utf-8")
     program = (
         "import jssr; from jssr.bundle.verify import verify_bundle; verify_bundle();"
         "print(jssr.__file__)"
@@ -234,7 +236,7 @@ def test_installed_wheel_runs_the_command_with_its_own_bundle(wheel: Path, tmp_p
             env=environment,
             check=True,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
         if arguments[0] == "-c":
             assert done.stdout.startswith(str(tmp_path))
@@ -251,7 +253,7 @@ def test_command_starts_with_the_core_dependencies_alone() -> None:
         env={**os.environ, "PYTHONPATH": str(MODULE)},
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     for command in ("register", "warp", "info", "demo", "train", "evaluate", "batch"):
         assert command in done.stdout

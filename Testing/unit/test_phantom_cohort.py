@@ -26,7 +26,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_manifest_names_files_that_are_there(cohort: Path) -> None:
-    manifest = json.loads((cohort / "manifest.json").read_text())
+    manifest = json.loads((cohort / "manifest.json").read_text("utf-8"))
     assert manifest["schema"] == 1
     assert len(manifest["pairs"]) == 4
     assert len({pair["name"] for pair in manifest["pairs"]}) == 4
@@ -48,7 +48,7 @@ def test_manifest_names_files_that_are_there(cohort: Path) -> None:
 def test_files_hold_the_pair_of_the_seed(cohort: Path) -> None:
     options = PairOptions(contrast="physiological")
     pair = make_pair(make_patient(6, SHAPE, SPACING), 1, options=options)
-    entry = json.loads((cohort / "manifest.json").read_text())["pairs"][3]
+    entry = json.loads((cohort / "manifest.json").read_text("utf-8"))["pairs"][3]
     fixed = sitk.ReadImage(str(cohort / entry["fixed"]))
     assert fixed.GetSpacing() == (SPACING,) * 3
     assert fixed.GetOrigin() == pytest.approx(pair.origin_mm)

@@ -52,7 +52,7 @@ def _run(
         env=environment,
         check=False,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
 
 
@@ -64,7 +64,7 @@ def _install_torch(folder: Path, unreachable: str = "none", installed: str = "")
     variables = {"CALLS": str(calls), "UNREACHABLE": unreachable, "INSTALLED": installed}
     done = _run([TOOLS / "install_torch.sh", python, "2.13.0"], folder, variables)
     assert done.returncode == 0, done.stderr
-    return calls.read_text().splitlines()
+    return calls.read_text("utf-8").splitlines()
 
 
 no_driver = pytest.mark.skipif(
@@ -120,7 +120,7 @@ def _system_deps(folder: Path, action: str, present: str, ci: str = "") -> tuple
     _command(folder, "sudo", '#!/bin/sh\n"$@"\n')
     done = _run([TOOLS / "system_deps.sh", action], folder, {"PRESENT": present, "CI": ci})
     asked = folder / "apt"
-    return done.returncode, done.stderr, asked.read_text() if asked.exists() else ""
+    return done.returncode, done.stderr, asked.read_text("utf-8") if asked.exists() else ""
 
 
 @pytest.mark.parametrize("action", ["check", "install"])

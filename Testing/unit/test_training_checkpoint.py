@@ -78,7 +78,7 @@ def test_other_networks_and_formats_are_refused_in_one_sentence(tmp_path):
     found = checkpoints.latest_checkpoint(tmp_path)
     with pytest.raises(InputError, match="does not fit the configured networks"):
         checkpoints.load_module(found, "networks", torch.nn.Linear(5, 2))
-    state = json.loads((found / "state.json").read_text())
+    state = json.loads((found / "state.json").read_text("utf-8"))
     state["format"] = 99
     (found / "state.json").write_text(json.dumps(state))
     with pytest.raises(InputError, match="has format 99"):

@@ -25,7 +25,7 @@ def _start(rank, world_size, port, output):
         ],
         env={"PYTHONPATH": f"{PACKAGE}:{HERE}", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
     )
 
 

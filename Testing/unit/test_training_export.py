@@ -51,7 +51,7 @@ def test_the_manifest_says_what_was_measured_and_on_what(run, bundle):
 
 
 def test_the_training_configuration_in_the_bundle_names_no_folder(run, bundle):
-    text = (bundle / "training.yaml").read_text()
+    text = (bundle / "training.yaml").read_text("utf-8")
     assert str(run[0]) not in text and "output: runs/run" in text
 
 

@@ -17,7 +17,9 @@ def test_rows_behind_the_checkpoint_are_dropped_on_resume(tmp_path):
     resumed = Monitor(tmp_path, 20, tensorboard=False)
     resumed.figures(25, "train", {"total": float("nan")})
     resumed.close()
-    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text("utf-8").splitlines()
+    ]
     assert [row["step"] for row in rows] == [10, 20, 25]
     assert rows[-1]["total"] is None
     assert read_figures(tmp_path, "validation") == []

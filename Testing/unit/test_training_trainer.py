@@ -116,7 +116,7 @@ def test_figures_are_recorded_and_the_best_checkpoint_is_marked(uninterrupted):
     position = read_position(latest_checkpoint(run))
     best = min(rows[1:], key=lambda row: row["tre_liver_mm"])
     assert position.best_step == best["step"]
-    text = (run / "metrics.jsonl").read_text()
+    text = (run / "metrics.jsonl").read_text("utf-8")
     assert all(json.loads(line) for line in text.splitlines())
 
 
@@ -150,4 +150,4 @@ def test_a_run_without_validation_pairs_says_so_and_trains(tmp_path, monkeypatch
     stages = [{"name": "registration", "steps": 1}]
     ending, _ = _train(tiny_config(tmp_path, stages=stages))
     assert ending is Ending.FINISHED
-    assert "no validation pair" in (tmp_path / "metrics.jsonl").read_text()
+    assert "no validation pair" in (tmp_path / "metrics.jsonl").read_text("utf-8")

@@ -187,7 +187,10 @@ def test_a_client_that_dies_without_a_word_leaves_no_worker() -> None:
 
 def process_runs(pid: int) -> bool:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+            != "Z"
+        )
     except (OSError, IndexError):
         return False
 
@@ -230,7 +233,7 @@ def resident_bytes(pid: int) -> int:
     statm = Path(f"/proc/{pid}/statm")
     if not statm.exists():
         pytest.skip("needs /proc")
-    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(statm.read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_a_python_without_torch_is_told_in_one_sentence(tmp_path: Path) -> None:

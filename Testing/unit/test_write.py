@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from sample_results import make_result
-from sample_scans import scan_image
 
 from jssr.registration.result import (
     ALL_OUTPUTS,
@@ -16,6 +14,8 @@ from jssr.registration.result import (
     RegistrationResult,
 )
 from jssr.registration.write import OUTPUT_FILES, write_result
+from sample_results import make_result
+from sample_scans import scan_image
 
 
 def _write(folder: Path, outputs=ALL_OUTPUTS) -> RegistrationResult:
@@ -26,7 +26,7 @@ def _write(folder: Path, outputs=ALL_OUTPUTS) -> RegistrationResult:
 
 
 def _write_report(path: Path) -> None:
-    path.write_text("<html>")
+    path.write_text("<html>", encoding="utf-8")
 
 
 def test_every_output_has_its_file(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_sitk_applies_the_stored_transforms(tmp_path: Path, output: Output) -> N
 
 def test_the_figures_are_json(tmp_path: Path) -> None:
     result = _write(tmp_path)
-    stored = json.loads((tmp_path / "metrics.json").read_text())
+    stored = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
     assert stored["verdict"] == {"level": "doubtful", "reasons": ["the scans share little"]}
     assert stored["fixed_grid"]["size"] == [24, 20, 12]
     assert stored["metrics"]["organs"][0]["dice_after"] == 0.9

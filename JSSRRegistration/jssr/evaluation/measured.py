@@ -19,7 +19,7 @@ def main(usage_file: str, command: list[str]) -> int:
     _, status, usage = os.wait4(child, 0)
     wall = time.monotonic() - start
     peak_mb = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    with open(usage_file, "w") as file:
+    with open(usage_file, "w", encoding="utf-8") as file:
         file.write(f"wall_s {wall}\ncpu_s {usage.ru_utime + usage.ru_stime}\npeak_mb {peak_mb}\n")
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code

@@ -64,7 +64,7 @@ def run_measured(
     if code:
         last = log.read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:].strip()
         raise MethodFailed(f"ended with code {code}: {last or 'no output'}")
-    values = dict(line.split() for line in usage_file.read_text().splitlines())
+    values = dict(line.split() for line in usage_file.read_text("utf-8").splitlines())
     return Usage(**{name: float(value) for name, value in values.items()})
 
 

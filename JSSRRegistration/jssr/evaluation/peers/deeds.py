@@ -77,6 +77,6 @@ def _isotropic(geometry: Geometry) -> Geometry:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with code {done.returncode}: {done.stderr[-500:]}")
