@@ -24,6 +24,7 @@ from JSSRRegistrationLib.parameters import (
     chosenNodes,
     chosenOutputs,
     outputParameter,
+    parameterWidgets,
     sceneParameters,
 )
 from JSSRRegistrationLib.readiness import reasonNotReady
@@ -156,7 +157,7 @@ class JSSRRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._disconnectGui()
         self._parameterNode = parameterNode
         if parameterNode is not None:
-            self._guiTag = parameterNode.connectGui(self.ui)
+            self._guiTag = parameterNode.connectParametersToGui(parameterWidgets(self.ui))
             self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self._onParameters)
         self.resultPanel.setParameters(parameterNode)
         self._update()

@@ -14,6 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from jssr.errors import BundleError
+from JSSRRegistrationLib.model_text import manifestHtml
 from JSSRRegistrationLib.result_text import ERROR_COLORS, card
 
 PATHS_SETTING = "JSSRRegistration/ModelPaths"
@@ -94,26 +95,3 @@ class ModelPicker:
         self.error = None
         label.styleSheet = ""
         label.text = manifestHtml(manifest)
-
-
-def manifestHtml(manifest: Any) -> str:
-    """Name, version, license, purpose and figures of a model, and on what they were measured."""
-    head = _("<b>{name}</b> {version}, {date}. License: {license}.").format(
-        name=escape(manifest.name),
-        version=escape(manifest.version),
-        date=escape(manifest.date),
-        license=escape(manifest.license),
-    )
-    lines = [head, escape(manifest.intended_use), escape(manifest.limits)]
-    for cohort in dict.fromkeys(figure.measured_on for figure in manifest.figures):
-        figures = ", ".join(
-            f"{escape(figure.name)} <b>{figure.value:.3g}</b> {escape(figure.unit)}".rstrip()
-            for figure in manifest.figures
-            if figure.measured_on == cohort
-        )
-        lines.append(
-            _("Measured on {cohort}: {figures}.").format(cohort=escape(cohort), figures=figures)
-        )
-    if not manifest.figures:
-        lines.append(_("Its accuracy was not measured."))
-    return "<br>".join(line for line in lines if line)

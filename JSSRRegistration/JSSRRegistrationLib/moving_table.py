@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from JSSRRegistrationLib.parameters import PhaseChoice
 
-ROW_HEIGHT = 26
+ROW_HEIGHT = 28
 HEADER_HEIGHT = 24
 VISIBLE_ROWS = 5
 PHASE_WIDTH = 130
@@ -38,6 +38,9 @@ class MovingTable:
         self, volumes: Sequence[Any], chosen: Sequence[Any], phases: Sequence[PhaseChoice]
     ) -> None:
         """Show ``volumes``, those in ``chosen`` ticked; ``phases`` belong to ``chosen``."""
+        # The next scene gives the same IDs to other volumes.
+        known = {volume.GetID() for volume in volumes}
+        self._phases = {name: phase for name, phase in self._phases.items() if name in known}
         for volume, phase in zip(chosen, phases, strict=True):
             self._phases[volume.GetID()] = phase
         if [row[0] for row in self._rows] != list(volumes):

@@ -1,7 +1,7 @@
 """What the panel remembers in the scene: one typed parameter node, bound to the widgets by name."""
 
 import enum
-from typing import Annotated, Union
+from typing import Annotated, Any, Union
 
 import slicer
 from slicer import (
@@ -100,6 +100,7 @@ class JSSRRegistrationParameterNode:
 
     fade: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     linkViews: bool = True
+    showOutlines: bool = True
     showGrid: bool = False
 
 
@@ -116,6 +117,16 @@ def sceneParameters() -> JSSRRegistrationParameterNode:
     # Closing a scene takes the attribute away, and node selectors filter by it.
     node.SetAttribute("ModuleName", MODULE_NAME)
     return JSSRRegistrationParameterNode(node)
+
+
+def parameterWidgets(ui: Any) -> dict[str, Any]:
+    """The widgets of the panel by the name of the parameter that each shows.
+
+    For ``connectParametersToGui``: ``connectGui`` finds them by itself, but does not return the tag
+    that is needed to disconnect them.
+    """
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
+    return {name: widget for name, widget in named.items() if name}
 
 
 def chosenAlignment(parameters: JSSRRegistrationParameterNode) -> object:

@@ -35,6 +35,7 @@ class ResultPanel:
         ui.afterButton.connect("clicked(bool)", lambda: self._onBeforeAfter(False))
         ui.fadeSlider.connect("valueChanged(double)", self._onFade)
         ui.linkCheckBox.connect("toggled(bool)", self._onLink)
+        ui.outlinesCheckBox.connect("toggled(bool)", self._showSegmentations)
         ui.gridCheckBox.connect("toggled(bool)", self._onGrid)
         ui.applySelector.connect("currentNodeChanged(vtkMRMLNode*)", self._updateApply)
         ui.applyButton.connect("clicked(bool)", self._onApply)
@@ -74,17 +75,18 @@ class ResultPanel:
             views.matchWindow(result.fixedVolume, front)
         views.showOverlay(result.fixedVolume, front, self._ui.fadeSlider.value, fit)
         views.setLinked(self._ui.linkCheckBox.checked)
-        self._showSegmentations(result)
+        self._showSegmentations()
         self._onGrid()
 
-    def _showSegmentations(self, chosen: stored_results.StoredResult) -> None:
-        """Outline the organs; those of the moving scan lie right only *before*."""
+    def _showSegmentations(self) -> None:
+        """Outline the organs if wanted; those of the moving scan lie right only *before*."""
+        wanted, chosen = self._ui.outlinesCheckBox.checked, self._chosen()
         for result in self._results:
             for output, node in result.nodes.items():
                 if output is SceneOutput.FIXED_SEGMENTATION:
-                    views.showOutlines(node, True)
+                    views.showOutlines(node, wanted)
                 elif output is SceneOutput.MOVING_SEGMENTATION:
-                    views.showOutlines(node, result is chosen and self._before)
+                    views.showOutlines(node, wanted and result is chosen and self._before)
 
     def _foreground(self, result: stored_results.StoredResult) -> Any:
         return result.movingVolume if self._before else result.nodes.get(SceneOutput.WARPED)

@@ -33,7 +33,7 @@ def verdictHtml(summary: Mapping[str, Any]) -> str:
     """The verdict with its first reasons; :func:`reasonsText` has all of them."""
     verdict = summary["verdict"]
     title = {
-        "good": _("Good: the alignment can be used"),
+        "good": _("Good: no figure speaks against the alignment"),
         "doubtful": _("Doubtful: look before using it"),
         "failed": _("Failed: do not use this alignment"),
     }[verdict["level"]]
@@ -164,4 +164,7 @@ def _percent(organ: Mapping[str, Any]) -> str:
     if organ["cut_by_field_of_view"]:
         return _("cut off")
     change = organ["volume_change"]
-    return "–" if change is None else f"{100 * change:+.0f} %"
+    if change is None:
+        return "–"
+    percent = round(100 * change)
+    return f"{percent:+d} %" if percent else "0 %"

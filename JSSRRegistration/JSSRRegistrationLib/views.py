@@ -1,11 +1,17 @@
 """The slice views of one result: fixed behind, moving in front, fade, link, grid."""
 
+import itertools
 from typing import Any
 
+import numpy as np
 import slicer
+import vtk
 
 GRID_SPACING_MM = 15.0
 GRID_RESOLUTION_MM = 5.0
+GRID_COLORS = ((0.15, 0.45, 0.95), (0.2, 0.8, 0.75), (1.0, 0.9, 0.2))
+"""From the least to the largest displacement in the fixed scan; none of them means danger."""
+_SAMPLES_AN_AXIS = 9
 
 
 def showOverlay(background: Any, foreground: Any, fade: float, fit: bool = False) -> None:
@@ -58,8 +64,40 @@ def setGrid(transformNode: Any, visible: bool) -> None:
     if display is None:
         return
     display.SetVisualizationMode(slicer.vtkMRMLTransformDisplayNode.VIS_MODE_GRID)
+    if visible:
+        _colorByDisplacement(transformNode, display)
     display.SetGridSpacingMm(GRID_SPACING_MM)
     display.SetGridResolutionMm(GRID_RESOLUTION_MM)
     display.SetVisibility2D(visible)
     display.SetVisibility3D(False)
     display.SetVisibility(visible)
+
+
+def _colorByDisplacement(transformNode: Any, display: Any) -> None:
+    """Span the grid's colors over the displacements that occur in the fixed scan.
+
+    The displacement holds the rigid part too, often larger than all that Slicer's own scale, which
+    ends at 10 mm, tells apart.
+    """
+    role = slicer.vtkMRMLTransformNode.GetFixedNodeReferenceRole()
+    fixed = transformNode.GetNodeReference(role)
+    if fixed is None or fixed.GetImageData() is None:
+        return
+    lengths = _displacementsMm(transformNode, fixed)
+    colors = vtk.vtkColorTransferFunction()
+    steps = np.linspace(min(lengths), max(max(lengths), min(lengths) + 0.1), len(GRID_COLORS))
+    for length, color in zip(steps, GRID_COLORS, strict=True):
+        colors.AddRGBPoint(float(length), *color)
+    display.SetColorMap(colors)
+
+
+def _displacementsMm(transformNode: Any, fixed: Any) -> list[float]:
+    """How far the transform moves points all over the fixed scan."""
+    general = vtk.vtkGeneralTransform()
+    transformNode.GetTransformFromWorld(general)
+    bounds = [0.0] * 6
+    fixed.GetRASBounds(bounds)
+    axes = [np.linspace(bounds[2 * i], bounds[2 * i + 1], _SAMPLES_AN_AXIS) for i in range(3)]
+    points = [tuple(map(float, point)) for point in itertools.product(*axes)]
+    moved = np.array([general.TransformPoint(point) for point in points])
+    return np.linalg.norm(moved - np.array(points), axis=1).tolist()

@@ -7,6 +7,7 @@ import slicer
 from panel_driver import Panel, composites
 from scripted_logic import SUMMARY
 
+from jssr.bundle.card import Figure
 from jssr.errors import InputError
 from JSSRRegistrationLib.outputs import SceneOutput
 from JSSRRegistrationLib.parameters import PhaseChoice
@@ -202,12 +203,28 @@ def test_an_altered_model_is_refused_with_its_reason(panel: Panel, phases: dict)
 
 
 def test_a_model_without_figures_says_so(panel: Panel) -> None:
-    from JSSRRegistrationLib.model_picker import manifestHtml
+    from JSSRRegistrationLib.model_text import manifestHtml
 
     manifest = panel.logic.modelInformation()
     assert "not measured" not in manifestHtml(manifest)
     manifest.figures = ()
     assert "not measured" in manifestHtml(manifest)
+
+
+def test_figures_of_a_model_stand_in_plain_words(panel: Panel) -> None:
+    from JSSRRegistrationLib.model_text import manifestHtml
+
+    manifest = panel.logic.modelInformation()
+    manifest.figures = (
+        Figure("tre_liver_mm", 2.9, "mm", "20 phantoms"),
+        Figure("tre_liver_identity_mm", 9.19, "mm", "20 phantoms"),
+        Figure("dice_liver", 0.9357, "Dice", "20 phantoms"),
+        Figure("own_figure", 3.0, "bananas", "20 phantoms"),
+    )
+    assert manifestHtml(manifest).split("<br>")[-1] == (
+        "Measured on 20 phantoms: error in the liver <b>2.9</b> mm (9.19 unregistered), "
+        "liver label (Dice) <b>0.936</b>, own_figure <b>3</b> bananas."
+    )
 
 
 def test_models_are_remembered_on_this_computer(panel: Panel) -> None:
@@ -293,6 +310,12 @@ def test_segmentations_are_outlined_where_they_fit(panel: Panel, phases: dict) -
     assert fixed.GetVisibility() and not moving.GetVisibility()
     panel.ui.beforeButton.click()
     assert fixed.GetVisibility() and moving.GetVisibility()
+    panel.ui.outlinesCheckBox.click()
+    assert not fixed.GetVisibility() and not moving.GetVisibility()
+    panel.ui.afterButton.click()
+    assert not fixed.GetVisibility()
+    panel.ui.outlinesCheckBox.click()
+    assert fixed.GetVisibility() and not moving.GetVisibility()
 
 
 def test_the_grid_is_drawn_on_request(panel: Panel, phases: dict) -> None:

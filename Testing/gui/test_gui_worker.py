@@ -73,13 +73,14 @@ def apply_to_markups(panel: Panel, phantom: PhantomNodes) -> None:
     landmarks = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "Landmarks")
     for partner in phantom.partners[:20]:
         landmarks.AddControlPoint(*partner)
-    before = landmarks.GetNthControlPointPositionWorld(0)
+    before = tuple(landmarks.GetNthControlPointPositionWorld(0))
     panel.ui.applySelector.setCurrentNode(landmarks)
     panel.ui.applyButton.click()
     copies = [
         n for n in slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode") if n is not landmarks
     ]
-    assert len(copies) == 1 and landmarks.GetNthControlPointPositionWorld(0) == before
+    assert len(copies) == 1
+    assert tuple(landmarks.GetNthControlPointPositionWorld(0)) == before
     found = [copies[0].GetNthControlPointPositionWorld(i) for i in range(20)]
     errors = [math.dist(f, point) for f, point in zip(found, phantom.points, strict=False)]
     assert sum(errors) / len(errors) < 0.7 * phantom.meanMotion()

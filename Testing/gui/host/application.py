@@ -71,9 +71,12 @@ class Application(QtCore.QObject):
 
 
 class ModuleManager(QtCore.QObject):
-    """Announces that a module goes away."""
+    """Finds a loaded module by its name, and announces that one goes away."""
 
     moduleAboutToBeUnloaded = QtCore.Signal(str)
+
+    def module(self, name: str) -> Any:
+        return getattr(slicer.modules, name.lower(), None)
 
 
 class ScriptedLoadableModule:

@@ -157,9 +157,13 @@ def parameterNodeWrapper(cls: type) -> type:
             if not serializer.present(node, name):
                 serializer.write(node, name, defaults[name])
 
-    def connect_gui(self: Any, gui: Any) -> int:
+    def connect_gui(self: Any, gui: Any) -> None:
+        # As in Slicer 5.8 to 5.13, which keeps the tag to itself: what is connected so, stays so.
         widgets = {w.property("SlicerParameterName"): w for w in vars(gui).values()}
         widgets.pop(None, None)
+        connect_parameters(self, widgets)
+
+    def connect_parameters(self: Any, widgets: dict[str, Any]) -> int:
         connectors = {
             name: _Connector(widget, serializers[name]) for name, widget in widgets.items()
         }
@@ -193,6 +197,7 @@ def parameterNodeWrapper(cls: type) -> type:
     for name, serializer in serializers.items():
         setattr(cls, name, _property(name, serializer))
     cls.__init__, cls.connectGui, cls.disconnectGui = init, connect_gui, disconnect_gui
+    cls.connectParametersToGui = connect_parameters
     cls.AddObserver = lambda self, *arguments: self.parameterNode.AddObserver(*arguments)
     cls.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
     cls.StartModify = lambda self: self.parameterNode.StartModify()
