@@ -11,6 +11,7 @@ from jssr.labels import label_index
 from .canvas import Box
 from .draw import Draw
 from .geometry import smooth_max
+from .pancreas import Pancreas
 from .scene import Scene
 from .tubes import Tubes, curve
 
@@ -55,8 +56,8 @@ def _paint_hollow(
     scene.paint(filling.gas, torch.maximum(inner, y - level_y), box)
 
 
-def paint_stomach(scene: Scene) -> list[Filling]:
-    """Paint stomach and duodenum."""
+def paint_stomach(scene: Scene, pancreas: Pancreas) -> list[Filling]:
+    """Paint duodenum and stomach, which lies in front of and above the pancreas."""
     draw = scene.draw("stomach")
     fill = draw.uniform(0.55, 1.15)
     line = [
@@ -88,6 +89,8 @@ def paint_stomach(scene: Scene) -> list[Filling]:
     distance, box = drawn
     distance = distance + draw.uniform(0.5, 2.5) * scene.roughness(draw, box, 40.0)
     distance = smooth_max(distance, scene.trunk(box).abdomen + draw.uniform(1.0, 3.0), 8.0)
+    bed = pancreas.bed(scene.points[(slice(None), *box)], 3.0)
+    distance = smooth_max(distance, -bed, 8.0)
     scene.paint("visceral_fat", distance - draw.uniform(0.5, 3.0), box)
     level = draw.uniform(-70.0, 20.0)
     thickness = draw.uniform(2.5, 6.0)

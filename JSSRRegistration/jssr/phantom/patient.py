@@ -12,6 +12,7 @@ from .geometry import rotation, smooth_max
 from .gut import Filling, paint_gut, paint_stomach
 from .lesions import Lesion, paint_lesions
 from .options import OnPart, PatientOptions, ignore_part
+from .pancreas import draw_pancreas, paint_pancreas
 from .scene import Scene
 from .skeleton import paint_skeleton
 from .tissues import Tissue
@@ -32,7 +33,6 @@ from .viscera import (
     paint_kidneys,
     paint_liver,
     paint_lungs,
-    paint_pancreas,
     paint_spleen,
 )
 
@@ -172,19 +172,20 @@ def _paint(
     fillings = paint_gut(scene)
     on_part("bowel")
     paint_spleen(scene)
-    fillings += paint_stomach(scene)
+    pancreas = draw_pancreas(scene.draw("pancreas"))
+    fillings += paint_stomach(scene, pancreas)
     on_part("spleen and stomach")
     paint_liver(scene, liver)
     on_part("liver")
+    paint_pancreas(scene, pancreas)
     paint_kidneys(scene)
     paint_adrenals(scene)
-    splenic = paint_pancreas(scene)
     on_part("kidneys and pancreas")
     paint_skeleton(scene)
     on_part("skeleton")
     paint_vena_cava(scene)
-    paint_aorta(scene)
-    paint_liver_vessels(scene, liver, splenic)
+    paint_aorta(scene, pancreas)
+    paint_liver_vessels(scene, liver, pancreas)
     on_part("vessels")
     lesions = paint_lesions(scene, liver, options.lesions)
     paint_gallbladder(scene, liver)

@@ -5,10 +5,13 @@ from torch import Tensor
 
 from .draw import Draw
 from .geometry import smooth_max
+from .pancreas import Pancreas
 from .scene import Scene
 from .trees import grow_tree, points_inside
 from .tubes import Tubes, curve
 from .viscera import LIVER_HIGH, LIVER_LOW, Liver
+
+SPLENIC_HILUM = [92.0, 22.0, 38.0]
 
 
 def _along_spine(
@@ -22,7 +25,7 @@ def _along_spine(
     ]
 
 
-def paint_aorta(scene: Scene) -> None:
+def paint_aorta(scene: Scene, pancreas: Pancreas) -> None:
     """Paint the aorta with its main branches and calcified plaques."""
     draw = scene.draw("aorta")
     size = draw.normal(1.0, 0.13)
@@ -45,7 +48,7 @@ def paint_aorta(scene: Scene) -> None:
         )
         for s in (-1.0, 1.0)
     ]
-    scene.paint_tubes("artery", iliac[0] + iliac[1] + _aortic_branches(scene, draw, line))
+    scene.paint_tubes("artery", iliac[0] + iliac[1] + _aortic_branches(draw, line, pancreas))
     _paint_crura(scene, line)
     scene.paint_tubes("aorta", aorta)
     _paint_plaques(scene, draw, aorta)
@@ -57,17 +60,14 @@ def _paint_crura(scene: Scene, aorta: list[list[float]]) -> None:
         scene.paint_tubes("muscle", curve(points, [3.5, 4.5, 2.0]))
 
 
-def _aortic_branches(scene: Scene, draw: Draw, line: list[list[float]]) -> Tubes:
+def _aortic_branches(draw: Draw, line: list[list[float]], pancreas: Pancreas) -> Tubes:
     x, y, _ = line[3]
     celiac, superior = draw.normal(14.0, 4.0), draw.normal(2.0, 4.0)
     front = [x - 2, y - 26, celiac + 4]
     branches = [
         curve([[x, y, celiac], [x, y - 16, celiac - 2], front], [4.2, 3.8, 3.4]),
         curve([front, [x - 18, y - 30, celiac + 8], [-32.0, -22.0, 24.0]], [2.8, 2.6, 2.4]),
-        curve(
-            [front, [30.0, -14.0, celiac + 14], [62.0, 8.0, 30.0], [84.0, 20.0, 38.0]],
-            [3.0, 2.8, 2.6, 2.2],
-        ),
+        curve([front, *pancreas.splenic_artery(), SPLENIC_HILUM], [3.0, 2.8, 2.6, 2.4, 2.0]),
         curve(
             [
                 [x, y, superior],
@@ -140,16 +140,16 @@ def paint_vena_cava(scene: Scene) -> None:
     scene.paint("vena_cava_low", low, box, only=scene.mask(["vena_cava"], box))
 
 
-def paint_liver_vessels(scene: Scene, liver: Liver, splenic: list[list[float]]) -> None:
+def paint_liver_vessels(scene: Scene, liver: Liver, pancreas: Pancreas) -> None:
     """Paint portal vein with splenic and mesenteric vein, hepatic veins and arteries."""
     draw = scene.draw("liver vessels")
 
     def inside(points: Tensor) -> Tensor:
         return liver.distance(points, scene.torso)
 
-    portal = _portal_tree(scene, draw, inside, splenic)
+    portal = _portal_tree(scene, draw, inside, pancreas.splenic_vein())
     hepatic = _hepatic_tree(scene, draw, inside)
-    widest = 1.4 * draw.uniform(0.9, 1.1)
+    widest = 1.7 * draw.uniform(0.9, 1.1)
     fine_portal = 0.5 * (portal.start_radii + portal.end_radii) < widest
     fine_hepatic = 0.5 * (hepatic.start_radii + hepatic.end_radii) < widest
     arteries = portal.select(~fine_portal)
@@ -173,7 +173,7 @@ def _portal_tree(scene: Scene, draw: Draw, inside, splenic: list[list[float]]) -
     middle = [0.5 * (a + b) + draw.normal(0.0, 2.0) for a, b in zip(confluence, hilum, strict=True)]
     wide = draw.uniform(5.6, 8.0)
     trunk = curve([confluence, middle, hilum], [wide, wide, 0.95 * wide])
-    supply = curve([confluence, *splenic[3:], [92.0, 24.0, 38.0]], [4.6, 4.4, 4.2, 3.8, 3.2])
+    supply = curve([confluence, *splenic[3:], SPLENIC_HILUM], [4.6, 4.4, 4.2, 3.8, 3.2])
     mesenteric = curve(
         [
             confluence,

@@ -1,10 +1,11 @@
-"""Liver, gallbladder, spleen, kidneys, adrenals, pancreas and heart."""
+"""Liver, gallbladder, spleen, kidneys, adrenals and heart."""
 
 import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .canvas import Box
 from .draw import Draw
@@ -157,7 +158,9 @@ def paint_liver(scene: Scene, liver: Liver) -> None:
     amplitude = rough.choice([0.6, 1.2, 2.5], [0.6, 0.3, 0.1])
     distance = distance + amplitude * scene.roughness(rough, box, 24.0)
     scene.paint("liver", distance, box)
-    fissure = torch.maximum(liver.fissures(scene.points[(slice(None), *box)]), distance - 2.0)
+    points = scene.points[(slice(None), *box)]
+    bent = points + 3.0 * scene.roughness(rough, box, 60.0)
+    fissure = torch.maximum(liver.fissures(bent), distance - 2.0)
     scene.paint("visceral_fat", fissure, box)
 
 
@@ -166,19 +169,35 @@ def paint_gallbladder(scene: Scene, liver: Liver) -> None:
     draw = scene.draw("gallbladder")
     if draw.chance(0.12):
         return
-    x, y = draw.normal(-45.0, 8.0), draw.normal(-48.0, 8.0)
-    z = float(liver.low_surface(torch.tensor(x), torch.tensor(y))) + draw.normal(4.0, 6.0)
     wide = draw.uniform(9.0, 20.0)
     radii = [wide, wide * draw.uniform(0.9, 1.1), wide * draw.uniform(1.5, 2.3)]
-    box = scene.box([x, y, z], [55.0, 55.0, 60.0])
+    bed, outward = _gallbladder_bed(draw, liver, scene.torso)
+    center = (bed + draw.uniform(-0.3, 0.6) * wide * outward).tolist()
+    box = scene.box(center, [60.0] * 3)
     if box is None:
         return
-    turn = rotation(draw.normal(38.0, 12.0), draw.normal(10.0, 12.0), 0.0)
-    distance = ellipsoid(scene.points[(slice(None), *box)], [x, y, z], radii, turn)
+    # The long axis runs along the bed, its free end to the front, below and to the right.
+    long = torch.tensor([draw.normal(-0.3, 0.2), draw.normal(-0.6, 0.2), -0.7])
+    long = functional.normalize(long - (long @ outward) * outward, dim=0)
+    turn = torch.stack([torch.linalg.cross(outward, long), outward, long], 1)
+    distance = ellipsoid(scene.points[(slice(None), *box)], center, radii, turn)
     distance = smooth_max(distance, scene.trunk(box).abdomen + 4.0, 6.0)
     scene.paint("visceral_fat", distance - draw.uniform(0.0, 1.5), box)
     scene.paint("gallbladder_wall", distance, box)
     scene.paint("bile", distance + draw.choice([1.2, 3.0], [0.8, 0.2]), box)
+
+
+def _gallbladder_bed(draw: Draw, liver: Liver, torso: Torso) -> tuple[Tensor, Tensor]:
+    """A point of the visceral surface of the liver and the normal there, out of the liver."""
+    x, y = draw.normal(-45.0, 8.0), draw.normal(-48.0, 8.0)
+    levels = torch.arange(LIVER_LOW[2], LIVER_HIGH[2])
+    column = torch.stack([torch.full_like(levels, x), torch.full_like(levels, y), levels])
+    inside = (liver.distance(column, torso) < 0).nonzero()
+    low = float(liver.low_surface(torch.tensor(x), torch.tensor(y)))
+    bed = torch.tensor([x, y, float(levels[inside[0, 0]]) if len(inside) else low])
+    around = torch.cat([torch.eye(3), -torch.eye(3)]) * 6.0 + bed
+    ahead, behind = liver.distance(around.T.contiguous(), torso).chunk(2)
+    return bed, functional.normalize(ahead - behind, dim=0)
 
 
 def paint_spleen(scene: Scene) -> None:
@@ -260,31 +279,6 @@ def paint_adrenals(scene: Scene) -> None:
                 [x + spread, y + 14.0, z - 10.0],
             ]
             scene.paint_tubes("adrenal", curve(limb, [thick, thick, 0.7 * thick]))
-
-
-def paint_pancreas(scene: Scene) -> list[list[float]]:
-    """Paint the lobulated pancreas; returns the way of the splenic vein behind it."""
-    draw = scene.draw("pancreas")
-    shift = draw.normal(0.0, 9.0)
-    line = [
-        [-30.0, -8.0, -28.0 + shift],
-        [-24.0, -16.0, -10.0 + shift],
-        [-2.0, -32.0, 4.0 + shift],
-        [24.0, -26.0, draw.normal(14.0, 6.0) + shift],
-        [52.0, -2.0, draw.normal(22.0, 8.0) + shift],
-        [76.0, 20.0, draw.normal(32.0, 8.0)],
-    ]
-    line = [[x + draw.normal(0, 3), y + draw.normal(0, 3), z] for x, y, z in line]
-    size = draw.normal(1.0, 0.16)
-    radii = [r * size for r in (11.0, 13.5, 9.0, 9.5, 9.5, 7.0)]
-    drawn = scene.tube_distance(curve(line, radii), 8.0)
-    vein = [[x, y + 7.0 + 0.5 * r, z - 1.0] for (x, y, z), r in zip(line, radii, strict=True)]
-    if drawn is None:
-        return vein
-    distance, box = drawn
-    distance = distance + draw.uniform(0.6, 2.0) * scene.roughness(draw, box, 11.0)
-    scene.paint("pancreas", distance, box)
-    return vein
 
 
 def paint_heart(scene: Scene) -> None:
