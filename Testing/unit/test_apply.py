@@ -9,8 +9,8 @@ import SimpleITK as sitk
 from jssr.errors import InputError
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
-from jssr.registration.apply import Interpolation, warp_file, warp_labels
-from jssr.spatial.geometry import Geometry
+from jssr.registration.apply import Interpolation, warp_file, warp_labels, warp_scan
+from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation, translation
 from jssr.spatial.transform import SpatialTransform
 from sample_scans import scan_image
@@ -43,6 +43,33 @@ def test_an_image_is_warped_as_by_sitk(tmp_path: Path) -> None:
     found = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out.nii.gz")))
     assert np.array_equal(found, sitk.GetArrayFromImage(expected))
     assert (found == -1024).any()
+
+
+@pytest.mark.parametrize("slices", [7, 40, 64])  # less than a slab, not a whole number, whole ones
+def test_a_scan_is_warped_as_by_sitk_and_rounded(slices: int) -> None:
+    reference = Geometry(
+        (20, 18, slices),
+        (2.0, 2.5, 1.0),
+        (-18.0, 17.0, -303.0),
+        tuple(sitk.Euler3DTransform((0, 0, 0), 0.1, -0.2, 0.3).GetMatrix()),
+    )
+    field = np.random.default_rng(2).normal(0, 2, (3, *reference.shape_zyx)).astype(np.float32)
+    matrix = translation(SHIFT_MM) @ rotation(np.array([0.1, 0.0, 0.2]), CENTER_MM)
+    transform = SpatialTransform(matrix, field, reference)
+    scan = scan_image()
+    warped = warp_scan(scan, transform, reference)
+    expected = sitk.Resample(
+        sitk.Cast(scan, sitk.sitkFloat64),
+        reference.empty_image(),
+        transform.to_sitk(),
+        sitk.sitkLinear,
+        -1024.0,
+    )
+    assert warped.GetPixelID() == sitk.sitkInt16
+    assert same_geometry(Geometry.of(warped), reference)
+    values, exact = sitk.GetArrayFromImage(warped), sitk.GetArrayFromImage(expected)
+    assert np.abs(values - exact).max() <= 0.501
+    assert (values == -1024).any() and (values > 0).any()
 
 
 def test_outside_an_image_that_is_no_ct_there_is_zero(tmp_path: Path) -> None:

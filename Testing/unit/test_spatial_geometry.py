@@ -53,6 +53,13 @@ def test_a_grid_that_cannot_be_divided_is_refused(oblique: sitk.Image) -> None:
         Geometry.of(oblique).coarsened(3)
 
 
+def test_a_part_of_a_grid_is_what_simpleitk_crops(oblique: sitk.Image) -> None:
+    cropped = oblique[3:8, 2:9, 4:7]
+    assert same_geometry(
+        Geometry.of(oblique).part((3, 2, 4), (5, 7, 3)), Geometry.of(cropped), 1e-9
+    )
+
+
 def test_images_go_there_and_back(oblique: sitk.Image) -> None:
     geometry = Geometry.of(oblique)
     image = geometry.image(np.zeros((8, 10, 12), np.float32))

@@ -14,6 +14,7 @@ from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform, resample
 
 AIR_HU = -1024.0
+_SLAB_SLICES = 32
 
 
 class Interpolation(str, Enum):
@@ -49,6 +50,25 @@ def warp_file(
         write_segmentation(warped, output)
     else:
         write_image(warped, output)
+
+
+def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry) -> sitk.Image:
+    """A scan on the ``reference`` grid as int16 HU, rounded; -1024 where it has no voxel.
+
+    ``transform`` maps points of the reference to points of the scan. Slices are made in slabs, so
+    that besides the scan and the result hardly any memory is needed.
+    """
+    mapping = transform.to_sitk()
+    x, y, z = reference.size
+    warped = np.empty(reference.shape_zyx, np.int16)
+    for first in range(0, z, _SLAB_SLICES):
+        slab = reference.part((0, 0, first), (x, y, min(_SLAB_SLICES, z - first)))
+        # ITK truncates when it resamples to integers; rounding halves the error.
+        exact = sitk.Resample(
+            scan, slab.empty_image(), mapping, sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
+        )
+        warped[first : first + _SLAB_SLICES] = np.rint(sitk.GetArrayViewFromImage(exact))
+    return reference.image(warped)
 
 
 def warp_labels(

@@ -14,6 +14,7 @@ import torch
 from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled, InputError
 from jssr.labels import Phase, label_index
+from jssr.registration.apply import AIR_HU, warp_scan
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
     MARGIN_MM,
@@ -40,10 +41,10 @@ from jssr.registration.settling import settle
 from jssr.registration.verdict import judge
 from jssr.registration.window import to_hu
 from jssr.registration.working_grid import resample_to_grid, working_grid
+from jssr.spatial.compact import compact
 from jssr.spatial.geometry import Geometry
-from jssr.spatial.transform import SpatialTransform, resample
+from jssr.spatial.transform import SpatialTransform
 
-AIR_HU = -1024.0
 _LEAST_SHARED_ML = 10.0
 _NEED_SYNTHETIC_LABELS = {Output.MOVING_SEGMENTATION, Output.METRICS, Output.REPORT}
 
@@ -138,9 +139,6 @@ def register(
     moving_guess = _phase(moving_phase, moving_segmentation)
     with steps.step("Synthesize"):
         synthesized = synthesize(pair, bundle)
-        synthetic_labels = None
-        if _NEED_SYNTHETIC_LABELS & set(outputs):
-            synthetic_labels = _segment_synthesized(synthesized, pair, bundle)
     with steps.step("Find the deformation"):
         answer = find_displacement(pair, synthesized, bundle)
     if refine is not Refine.OFF:
@@ -153,15 +151,17 @@ def register(
             (fixed_segmentation.hu, fixed_segmentation.labels()),
             (moving_segmentation.hu, moving_segmentation.labels()),
         )
-        agreement = None if synthetic_labels is None else _agreement(pair, synthetic_labels)
+        agreement = None
+        if _NEED_SYNTHETIC_LABELS & set(outputs):
+            moving_segmentation, agreement = _with_synthetic_labels(
+                moving_segmentation, synthesized, pair, bundle, linear
+            )
         metrics = measure(
             judged, settled.fields, settled.similarities, intensities, agreement, steps.seconds
         )
         verdict = judge(metrics)
     with steps.step("Make the outputs"):
         forward, backward = _transforms(settled.linear, settled.fields, pair.grid)
-        if synthetic_labels is not None:
-            moving_segmentation = _joined(moving_segmentation, synthetic_labels, pair, linear)
         images = _images(
             set(outputs),
             fixed,
@@ -241,6 +241,14 @@ def _phase(given: Phase | None, segmentation: Segmentation) -> PhaseGuess:
     return guess_phase(segmentation.hu, segmentation.probabilities[0])
 
 
+def _with_synthetic_labels(
+    own: Segmentation, synthesized: torch.Tensor, pair: Pair, bundle: Bundle, linear: np.ndarray
+) -> tuple[Segmentation, float | None]:
+    """The moving scan's segmentation joined with S(G(x)), and how well the two agree."""
+    synthetic_labels = _segment_synthesized(synthesized, pair, bundle)
+    return _joined(own, synthetic_labels, pair, linear), _agreement(pair, synthetic_labels)
+
+
 def _segment_synthesized(synthesized: torch.Tensor, pair: Pair, bundle: Bundle) -> torch.Tensor:
     """S(G(x)): ``(1, classes, z, y, x)`` on the working grid."""
     with torch.no_grad():
@@ -281,10 +289,11 @@ def _joined(
 def _transforms(
     linear: np.ndarray, fields: Answer, grid: Geometry
 ) -> tuple[SpatialTransform, SpatialTransform]:
-    there, back = fields.fixed_to_moving_mm[0].numpy(), fields.moving_to_fixed_mm[0].numpy()
+    there, grid_there = compact(fields.fixed_to_moving_mm, grid)
+    back, grid_back = compact(fields.moving_to_fixed_mm, grid)
     return (
-        SpatialTransform(linear, there, grid),
-        SpatialTransform(np.linalg.inv(linear), back, grid, linear_first=True),
+        SpatialTransform(linear, there[0].numpy(), grid_there),
+        SpatialTransform(np.linalg.inv(linear), back[0].numpy(), grid_back, linear_first=True),
     )
 
 
@@ -301,9 +310,7 @@ def _images(
 ) -> dict[Output, sitk.Image]:
     images: dict[Output, sitk.Image] = {}
     if outputs & {Output.WARPED, Output.DIFFERENCE, Output.REPORT}:
-        # ITK truncates when it resamples integers; rounding halves the error.
-        exact = resample(sitk.Cast(moving, sitk.sitkFloat32), forward, Geometry.of(fixed), AIR_HU)
-        images[Output.WARPED] = sitk.Cast(sitk.Round(exact), sitk.sitkInt16)
+        images[Output.WARPED] = warp_scan(moving, forward, Geometry.of(fixed))
     if outputs & {Output.DIFFERENCE, Output.REPORT}:
         images[Output.DIFFERENCE] = sitk.Cast(fixed, sitk.sitkInt16) - images[Output.WARPED]
     if outputs & {Output.SYNTHESIZED, Output.REPORT}:

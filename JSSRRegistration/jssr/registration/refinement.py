@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jssr.bundle.load import Bundle
 from jssr.labels import label_index
 from jssr.networks.register import eroded
-from jssr.networks.structure import STRUCTURE_PAIRS, structure
+from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
 from jssr.registration.inference import Answer, Pair, taper
 from jssr.registration.result import Refine
 from jssr.registration.window import to_network
@@ -106,31 +106,40 @@ def _scene(pair: Pair, synthesized: torch.Tensor, bundle: Bundle) -> _Scene:
     where = torch.nonzero(body[0, 0])
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
     with torch.no_grad():
-        fixed_structure = structure(fixed, STRUCTURE_PAIRS)
-        fixed_labels = pair.fixed_probabilities[:, organs].to(device)
-        stacked = torch.cat((fixed_structure, fixed_structure, fixed_labels), dim=1)
-        z, y, x = where.unbind(dim=1)
-        fixed_at_points = stacked[0][:, z, y, x].t().contiguous()
-        del stacked
-        moving_features = torch.cat(
-            (
-                structure(moving, STRUCTURE_PAIRS),
-                structure(synthesized.to(device), STRUCTURE_PAIRS),
-                pair.moving_probabilities[:, organs].to(device),
-            ),
-            dim=1,
+        fixed_at_points = _at_points(
+            where,
+            structure(fixed, STRUCTURE_PAIRS),
+            pair.fixed_probabilities[:, organs].to(device),
         )
+        # Filled piece by piece: joining pieces would hold every channel twice.
+        kinds = 2 * STRUCTURE_CHANNELS
+        moving_features = moving.new_empty(1, kinds + len(organs), *pair.grid.shape_zyx)
+        moving_features[:, :STRUCTURE_CHANNELS] = structure(moving, STRUCTURE_PAIRS)
+        moving_features[:, STRUCTURE_CHANNELS:kinds] = structure(
+            synthesized.to(device), STRUCTURE_PAIRS
+        )
+        for channel, organ in enumerate(organs, start=kinds):
+            moving_features[:, channel] = pair.moving_probabilities[:, organ].to(device)
     lesion = label_index("lesion")
     return _Scene(
         moving=moving_features,
         fixed=fixed_at_points,
         points=where.flip(1).float(),
-        kinds=2 * fixed_structure.shape[1],
+        kinds=kinds,
         moving_valid=eroded(pair.moving.valid.float().to(device)),
         lesion=pair.fixed_probabilities[:, lesion : lesion + 1].to(device),
         free=taper(pair.grid).to(device),
         spacing_mm=pair.grid.spacing_mm[0],
     )
+
+
+def _at_points(
+    where_zyx: torch.Tensor, structure_: torch.Tensor, labels: torch.Tensor
+) -> torch.Tensor:
+    """Structure, structure again and labels ``(1, c, z, y, x)`` at points, ``(points, c)``."""
+    z, y, x = where_zyx.unbind(dim=1)
+    structure_at, labels_at = (volume[0][:, z, y, x].t() for volume in (structure_, labels))
+    return torch.cat((structure_at, structure_at, labels_at), dim=1)
 
 
 def _present(pair: Pair, channel: int) -> bool:

@@ -90,7 +90,7 @@ def label_map(probabilities: torch.Tensor, grid: Geometry, image: sitk.Image) ->
         if box is None:
             continue
         start, size = box
-        here = _sub_grid(reference, start, size)
+        here = reference.part(start, size)
         # A copy: a view would not keep the temporary image alive.
         values = sitk.GetArrayFromImage(
             sitk.Resample(
@@ -130,16 +130,4 @@ def _box(
     return (
         (int(start[0]), int(start[1]), int(start[2])),
         (int(extent[0]), int(extent[1]), int(extent[2])),
-    )
-
-
-def _sub_grid(
-    geometry: Geometry, start: tuple[int, int, int], size: tuple[int, int, int]
-) -> Geometry:
-    origin = (geometry.index_to_world @ np.array([*start, 1.0]))[:3]
-    return Geometry(
-        size,
-        geometry.spacing_mm,
-        (float(origin[0]), float(origin[1]), float(origin[2])),
-        geometry.direction,
     )

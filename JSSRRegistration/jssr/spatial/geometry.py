@@ -68,6 +68,11 @@ class Geometry:
         ox, oy, oz = np.asarray(self.origin_mm) + shift
         return Geometry((x, y, z), (sx, sy, sz), (float(ox), float(oy), float(oz)), self.direction)
 
+    def part(self, start: tuple[int, int, int], size: tuple[int, int, int]) -> "Geometry":
+        """The grid of the ``size`` voxels from index ``start`` on, both x, y, z."""
+        x, y, z = (self.index_to_world @ np.array([*start, 1.0]))[:3].tolist()
+        return Geometry(size, self.spacing_mm, (x, y, z), self.direction)
+
     def empty_image(self, pixel_type: int = sitk.sitkUInt8) -> sitk.Image:
         """A zero image on this grid: the reference that SimpleITK's resampling wants."""
         return self._placed(sitk.Image(self.size, pixel_type))
