@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from monai.losses import DiceCELoss, DiceLoss
+from monai.losses import DiceLoss
 from monai.losses import LocalNormalizedCrossCorrelationLoss as MonaiCorrelation
 
 from jssr.training.losses import adversarial, deformation, overlap, reduce, similarity
@@ -162,17 +162,45 @@ def test_dice_consistency_leaves_the_background_out():
     assert overlap.dice_consistency(background, organ).item() == pytest.approx(1 - (1 / 9 + 1) / 2)
 
 
-def test_supervised_segmentation_agrees_with_monai():
+def test_supervised_segmentation_agrees_with_monai_and_torch():
     generator = torch.Generator().manual_seed(3)
-    logits = torch.randn(2, 4, 5, 6, 7, generator=generator)
-    labels = torch.randint(0, 4, (2, 5, 6, 7), generator=generator)
-    peer = DiceCELoss(
+    logits = torch.randn(1, 4, 5, 6, 7, generator=generator)
+    labels = torch.randint(0, 4, (1, 5, 6, 7), generator=generator)
+    labels[:, :4] = 0  # classes of unlike sizes
+    dice = DiceLoss(
         include_background=False, to_onehot_y=True, softmax=True, smooth_nr=1, smooth_dr=1
     )
-    expected = peer(logits, labels[:, None]).item()
+    weight = labels.flatten().bincount().float().rsqrt()
+    entropy = torch.nn.functional.cross_entropy(logits, labels, weight=weight)
+    expected = dice(logits, labels[:, None]) + entropy
     assert overlap.supervised_segmentation(logits, labels).item() == pytest.approx(
-        expected, rel=1e-5
+        expected.item(), rel=1e-5
     )
+
+
+def test_supervised_segmentation_leaves_out_what_the_mask_hides():
+    generator = torch.Generator().manual_seed(6)
+    logits = torch.randn(1, 4, 4, 4, 4, generator=generator)
+    labels = torch.randint(0, 4, (1, 4, 4, 4), generator=generator)
+    mask = torch.ones(1, 1, 4, 4, 4)
+    mask[..., 3] = 0
+    expected = overlap.supervised_segmentation(logits[..., :3], labels[..., :3])
+    assert overlap.supervised_segmentation(logits, labels, mask=mask).item() == pytest.approx(
+        expected.item(), rel=1e-5
+    )
+
+
+def test_a_lesion_is_learned_though_it_is_a_thousandth_of_the_scan():
+    """At the chance of meeting a lesion, where counting every voxel alike pulls no further."""
+    labels = torch.zeros(1, 40, 50, 50, dtype=torch.long)
+    labels[0, 20, 20:30, 20:30] = 1
+    chance = labels.float().mean()
+    bias = torch.stack([(1 - chance).log(), chance.log()]).requires_grad_()
+    loss = overlap.supervised_segmentation(
+        bias.view(1, 2, 1, 1, 1).expand(1, 2, 40, 50, 50), labels
+    )
+    (pull,) = torch.autograd.grad(loss, bias)
+    assert -pull[1].item() > 10 * chance.item()
 
 
 def test_supervised_segmentation_merges_classes_that_nobody_drew():

@@ -27,6 +27,7 @@ _UNITS = {
     "warped_dice_identity": "Dice",
     "dice_mean": "Dice",
     "dice_liver": "Dice",
+    "dice_lesion": "Dice",
     "folding": "fraction of voxels",
     "log_jacobian_sd": "",
 }

@@ -46,19 +46,20 @@ def supervised_segmentation(
     labels: Tensor,
     *,
     mask: Tensor | None = None,
-    class_weights: Tensor | None = None,
     annotated: Tensor | None = None,
 ) -> Tensor:
     """Dice loss plus cross-entropy on an annotated scan, ``L_dice^sup`` of the paper and more.
 
     Cross-entropy gives gradients from the first step, where soft Dice of small organs has nearly
-    none.
+    none. It is the mean over each class, and a class of ``n`` voxels counts ``sqrt(n)``: were every
+    voxel to count alike, lesions (a thousandth of the scan) would stay at the chance of meeting
+    one, where Dice has no gradient either, and never be found; were every class to count alike,
+    they would be seen everywhere.
 
     Args:
         logits: (B, K, z, y, x).
         labels: (B, z, y, x) integers below K.
         mask: (B, 1, z, y, x), voxels that count.
-        class_weights: (K,), weights of the cross-entropy (Dice weighs classes alike anyway).
         annotated: (B, K) booleans, the classes that a sample's annotation covers; classes it does
             not cover are merged with the background. ``None`` means all.
 
@@ -74,15 +75,14 @@ def supervised_segmentation(
     weight = weight.flatten(1)
     log_probabilities = logits.log_softmax(1)
     chosen = log_probabilities.gather(1, labels[:, None])[:, 0].flatten(1)
-    entropy = -chosen * weight
-    if class_weights is not None:
-        entropy = entropy * class_weights[labels].flatten(1)
-    entropy = (entropy.sum(1) / weight.sum(1).clamp_min(1)).mean()
     probability_mass = torch.einsum("bkn,bn->bk", log_probabilities.exp().flatten(2), weight)
     nothing = torch.zeros_like(probability_mass)
-    # Only the true class's probability enters the overlap: no one-hot volume is needed.
+    # Only the true class's probability enters the sums: no one-hot volume is needed.
     shared = nothing.scatter_add(1, labels.flatten(1), chosen.exp() * weight)
     count = nothing.scatter_add(1, labels.flatten(1), weight)
+    entropy = nothing.scatter_add(1, labels.flatten(1), -chosen * weight)
+    emphasis = count.sqrt()
+    entropy = ((entropy / emphasis.clamp_min(1)).sum(1) / emphasis.sum(1).clamp_min(1)).mean()
     dice = (2 * shared + 1) / (probability_mass + count + 1)
     present = (count[:, 1:] > 0).to(dice.dtype)
     dice_loss = (((1 - dice[:, 1:]) * present).sum(1) / present.sum(1).clamp_min(1)).mean()
