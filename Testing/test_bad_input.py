@@ -152,7 +152,7 @@ SCANS: dict[str, tuple[str, Callable[[Path], Path], str]] = {
 
 @pytest.mark.parametrize("case", SCANS)
 @pytest.mark.parametrize("role", ["fixed", "moving"])
-def test_scans(tmp_path: Path, case: str, role: str) -> None:
+def test_scans(tmp_path: Path, capfd: pytest.CaptureFixture[str], case: str, role: str) -> None:
     name, make, reason = SCANS[case]
     bad, good = make(tmp_path / name), _scan(tmp_path / "good.nii.gz")
     fixed, moving = (bad, good) if role == "fixed" else (good, bad)
@@ -161,6 +161,7 @@ def test_scans(tmp_path: Path, case: str, role: str) -> None:
     )
     assert name in sentence
     assert re.search(reason, sentence)
+    assert capfd.readouterr().err == ""  # libraries add no lines of their own
 
 
 @pytest.fixture(scope="session")
@@ -259,6 +260,21 @@ def test_scans_that_do_not_meet(tmp_path: Path, bundle: Path) -> None:
     arguments = ["--fixed", tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
     more = ["--output", tmp_path / "out", "--model", bundle, "--initial", "none"]
     assert "overlap" in refused(tmp_path, "register", *arguments, *more)
+
+
+def test_an_output_inside_a_file(tmp_path: Path) -> None:
+    arguments = _pair(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    sentence = refused(tmp_path, *arguments[:-1], tmp_path / "file" / "out")
+    assert "would lie inside a file" in sentence
+
+
+def test_warping_into_a_file_of_another_kind(tmp_path: Path) -> None:
+    image = _scan(tmp_path / "scan.nrrd")
+    sitk.WriteTransform(sitk.AffineTransform(3), str(tmp_path / "t.tfm"))
+    options = ["--transform", tmp_path / "t.tfm", "--reference", image]
+    sentence = refused(tmp_path, "warp", image, *options, "--output", tmp_path / "out.jpeg")
+    assert "choose a name in .nii.gz" in sentence
 
 
 def test_a_deformable_initial_transform(tmp_path: Path) -> None:

@@ -106,6 +106,14 @@ def test_a_full_disk_is_told(tmp_path: Path) -> None:
     assert _tree(tmp_path) == set()
 
 
+def test_an_output_inside_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("1")
+    for path in (tmp_path / "file" / "out", tmp_path / "file" / "more" / "out"):
+        with pytest.raises(InputError, match="would lie inside a file"):
+            OutputFolder(path).__enter__()
+    assert _tree(tmp_path) == {"file"}
+
+
 def test_too_little_space_is_told_before_the_work(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(InputError, match="MB are free"):

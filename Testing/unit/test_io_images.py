@@ -11,7 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.errors import InputError
-from jssr.io.images import read_label_map, read_mask, read_scan, write_image
+from jssr.io.images import read_image, read_label_map, read_mask, read_scan, write_image
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
 from sample_scans import body_array, scan_image
@@ -146,13 +146,54 @@ def test_impossible_spacing_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("part", [0.5, 0.98])
-def test_a_file_cut_short_is_refused(tmp_path: Path, suffix: str, part: float) -> None:
+def test_a_file_cut_short_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], suffix: str, part: float
+) -> None:
     path = tmp_path / f"cut{suffix}"
     write_image(scan_image(), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * part)])
     with pytest.raises(InputError, match=r"cut(\.nii\.gz|\.nii|\.nrrd|\.mha)'.*cut short"):
         read_scan(path)
+    assert capfd.readouterr().err == ""  # nor does ITK add lines of its own
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_metaimage_in_two_files(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], compressed: bool
+) -> None:
+    path = tmp_path / "scan.mhd"
+    sitk.WriteImage(scan_image(), str(path), useCompression=compressed)
+    assert np.array_equal(sitk.GetArrayFromImage(read_scan(path)), body_array())
+    voxels = tmp_path / ("scan.zraw" if compressed else "scan.raw")
+    voxels.write_bytes(voxels.read_bytes()[:-500])
+    with pytest.raises(InputError, match=r"scan\.mhd' is cut short"):
+        read_scan(path)
+    voxels.unlink()
+    with pytest.raises(InputError, match=r"scan\.mhd' is cut short"):
+        read_scan(path)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint32, np.float32, np.float64])
+def test_metaimages_of_any_number_type_are_whole(tmp_path: Path, dtype: type) -> None:
+    values = np.arange(8 * 9 * 10).reshape(8, 9, 10).astype(dtype)
+    path = tmp_path / "scan.mha"
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(path), useCompression=False)
+    assert np.array_equal(sitk.GetArrayFromImage(read_image(path)), values)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="cut short"):
+        read_image(path)
+
+
+def test_a_metaimage_of_one_file_a_slice(tmp_path: Path) -> None:
+    array = body_array((9, 20, 24))
+    for number, plane in enumerate(array):
+        (tmp_path / f"{number}.raw").write_bytes(plane.tobytes())
+    names = "".join(f"{number}.raw\n" for number in range(len(array)))
+    header = "ObjectType = Image\nNDims = 3\nDimSize = 24 20 9\nElementType = MET_SHORT\n"
+    (tmp_path / "scan.mhd").write_text(f"{header}ElementDataFile = LIST\n{names}")
+    assert np.array_equal(sitk.GetArrayFromImage(read_image(tmp_path / "scan.mhd")), array)
 
 
 def test_a_stream_that_unpacks_whole_but_short_is_refused(tmp_path: Path) -> None:

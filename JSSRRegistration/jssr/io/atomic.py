@@ -30,6 +30,8 @@ def explain_write_failure(error: BaseException | None, path: Path) -> InputError
         return no_space_error(path)
     if error.errno in _NOT_ALLOWED:
         return InputError(f"'{path}' cannot be written for want of permission; choose another.")
+    if error.errno == errno.ENOTDIR:
+        return InputError(f"'{path}' would lie inside a file; choose another output folder.")
     return None
 
 

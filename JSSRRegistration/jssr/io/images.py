@@ -7,12 +7,19 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.io.atomic import no_space_error, whole_file
-from jssr.io.checks import check_extent, check_header, check_hounsfield, nifti_is_whole
+from jssr.io.checks import (
+    check_extent,
+    check_header,
+    check_hounsfield,
+    metaimage_is_whole,
+    nifti_is_whole,
+)
 from jssr.io.dicom import is_dicom, read_series
 from jssr.spatial.geometry import Geometry, same_geometry
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_METAIMAGE_SUFFIXES = (".mha", ".mhd")
 _INTEGERS = frozenset(
     {
         sitk.sitkUInt8,
@@ -104,10 +111,7 @@ def write_image(image: sitk.Image, path: Path, note: str = "") -> None:
     Raises:
         InputError: the suffix is none of :data:`WRITABLE_SUFFIXES`, or the disk is full.
     """
-    if not path.name.endswith(WRITABLE_SUFFIXES):
-        raise InputError(
-            f"'{path}' cannot be written; choose a name in {', '.join(WRITABLE_SUFFIXES)}."
-        )
+    check_writable_name(path)
     if note:
         image = sitk.Image(image)  # a cheap copy: the voxels are shared
         image.SetMetaData("ITK_FileNotes", note)
@@ -118,6 +122,18 @@ def write_image(image: sitk.Image, path: Path, note: str = "") -> None:
             raise no_space_error(path) from error
         if path.name.endswith(_NIFTI_SUFFIXES) and not nifti_is_whole(part):
             raise no_space_error(path)
+
+
+def check_writable_name(path: Path) -> None:
+    """Refuses a name whose suffix stands for no format that is written.
+
+    Raises:
+        InputError: the suffix is none of :data:`WRITABLE_SUFFIXES`.
+    """
+    if not path.name.endswith(WRITABLE_SUFFIXES):
+        raise InputError(
+            f"'{path}' cannot be written; choose a name in {', '.join(WRITABLE_SUFFIXES)}."
+        )
 
 
 def _read_existing(path: Path) -> sitk.Image:
@@ -132,7 +148,7 @@ def _read_volume(path: Path) -> sitk.Image:
     try:
         reader.ReadImageInformation()
         check_header(reader, path)
-        whole = not path.name.endswith(_NIFTI_SUFFIXES) or nifti_is_whole(path)
+        whole = _is_whole(path)
         image = reader.Execute() if whole else None
     except (RuntimeError, MemoryError) as error:
         if "orthonormal" in str(error):
@@ -148,6 +164,13 @@ def _read_volume(path: Path) -> sitk.Image:
     while image.GetDimension() > 3:
         image = image[..., 0]
     return image
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file whose header could be read has all its voxels; NRRD is left to ITK."""
+    if path.name.endswith(_NIFTI_SUFFIXES):
+        return nifti_is_whole(path)
+    return path.suffix not in _METAIMAGE_SUFFIXES or metaimage_is_whole(path)
 
 
 def _compact(image: sitk.Image) -> sitk.Image:

@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.io.checks import is_hounsfield
-from jssr.io.images import read_image, read_label_map, write_image
+from jssr.io.images import check_writable_name, read_image, read_label_map, write_image
 from jssr.io.segmentation import SUFFIX, read_segmentation, write_segmentation
 from jssr.io.transforms import read_transform
 from jssr.spatial.geometry import Geometry
@@ -36,6 +36,7 @@ def warp_file(
     Raises:
         InputError: a file cannot be read, or the output cannot be written.
     """
+    check_writable_name(output)  # before the work, not after it
     grid = Geometry.of(read_image(reference))
     spatial = read_transform(transform)
     if interpolation is Interpolation.LINEAR:
