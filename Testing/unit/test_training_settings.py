@@ -34,6 +34,12 @@ def test_printed_configuration_reads_back_equal(tmp_path):
     assert load_config(str(path)) == config
 
 
+def test_what_is_printed_is_complete():
+    printed = yaml.safe_load(to_yaml(load_config("smoke")))
+    assert printed["networks"]["segmentor_channels"] == [16, 32, 64, 128]
+    assert printed["loss"]["adversarial"] == 0.05
+
+
 def test_overrides_reach_into_sections_and_lists():
     config = load_config("smoke", ["seed=7", "stages.1.steps=5", "data.phantoms.pool_size=3"])
     assert (config.seed, config.stages[1].steps, config.data.phantoms.pool_size) == (7, 5, 3)
@@ -46,7 +52,11 @@ def test_overrides_reach_into_sections_and_lists():
         ("data.shape=[1,2,3]", "data.shape"),
         ("loss.joint_l1=-1", "loss.joint_l1"),
         ("stages.0.loss={dice: 1}", "unknown loss term dice"),
-        ("networks.unknown=1", "networks"),
+        ("networks.unknown=1", "networks.unknown"),
+        ("networks.segmentor_channels=abc", "networks.segmentor_channels"),
+        ("networks.generator_channels=[8]", "networks.generator_channels"),
+        ("networks.classes=3", "networks.classes"),
+        ("data.shape_zyx=[30, 32, 32]", "data.shape_zyx: each size must be a multiple of 16"),
         ("window_hu=[300, -200]", "window_hu"),
         ("stages.7.steps=1", "list that has 3 items"),
         ("seed", "key=value"),

@@ -1,19 +1,36 @@
 """The configuration of one training run: every knob, its meaning and its default."""
 
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from jssr.networks.config import NetworksConfig
+from jssr.networks.config import SIZE_DIVISOR, NetworksConfig
 from jssr.training.losses.adversarial import AdversarialForm
 
 StageName = Literal["segmentor", "registration", "joint"]
+Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=2)]
+_SIZES = NetworksConfig()
 
 
 class Section(BaseModel):
     """Base of all sections: unknown fields are errors, values cannot change afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetworkSizes(Section):
+    """Channels of each level of the networks, finest first; the label table gives the classes."""
+
+    segmentor_channels: Channels = _SIZES.segmentor_channels
+    generator_channels: Channels = _SIZES.generator_channels
+    register_channels: Channels = _SIZES.register_channels
+    register_features: PositiveInt = Field(
+        default=_SIZES.register_features, description="width of what the register correlates"
+    )
+    register_head: PositiveInt = Field(
+        default=_SIZES.register_head, description="width of its layers from matching to velocity"
+    )
+    discriminator_channels: Channels = _SIZES.discriminator_channels
 
 
 class PhantomConfig(Section):
@@ -53,6 +70,15 @@ class DataConfig(Section):
     batch_size: int = Field(default=1, ge=1, description="pairs a step and process")
     phantoms: PhantomConfig = PhantomConfig()
     cohort: CohortConfig = CohortConfig()
+
+    @field_validator("shape_zyx")
+    @classmethod
+    def _networks_take_it(cls, value: tuple[int, int, int]) -> tuple[int, int, int]:
+        if any(size < 2 * SIZE_DIVISOR or size % SIZE_DIVISOR for size in value):
+            raise ValueError(
+                f"each size must be a multiple of {SIZE_DIVISOR} and at least {2 * SIZE_DIVISOR}"
+            )
+        return value
 
     @model_validator(mode="after")
     def _cohort_has_cache(self) -> "DataConfig":
@@ -238,7 +264,7 @@ class TrainingConfig(Section):
     )
     window_hu: tuple[float, float] = (-200.0, 300.0)
     spacing_mm: float = Field(default=3.0, gt=0, description="working spacing, isotropic")
-    networks: dict[str, Any] = Field(default_factory=dict, description="sizes of the networks")
+    networks: NetworkSizes = NetworkSizes()
     data: DataConfig = DataConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
     method: MethodConfig = MethodConfig()
@@ -259,7 +285,7 @@ class TrainingConfig(Section):
 
     def networks_config(self) -> NetworksConfig:
         """The networks' sizes as the networks package wants them."""
-        return NetworksConfig.from_dict(self.networks)
+        return NetworksConfig(**self.networks.model_dump())
 
     def weights(self, stage: StageConfig) -> LossWeights:
         """The loss weights of a stage: the run's, with the stage's own on top."""

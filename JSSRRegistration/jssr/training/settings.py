@@ -47,14 +47,10 @@ def validated(values: dict[str, Any], source: str) -> TrainingConfig:
         InputError: names ``source`` and each bad field.
     """
     try:
-        config = TrainingConfig.model_validate(values)
-        config.networks_config()
+        return TrainingConfig.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(_fault(item) for item in error.errors())
         raise InputError(f"The configuration {source} is not valid: {faults}.") from error
-    except (TypeError, ValueError) as error:
-        raise InputError(f"The configuration {source} is not valid: networks: {error}.") from error
-    return config
 
 
 def to_yaml(config: TrainingConfig) -> str:
