@@ -14,7 +14,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from jssr.errors import BundleError
-from JSSRRegistrationLib.model_text import manifestHtml
+from JSSRRegistrationLib.model_text import figuresText, manifestHtml
 from JSSRRegistrationLib.result_text import ERROR_COLORS, card
 
 PATHS_SETTING = "JSSRRegistration/ModelPaths"
@@ -90,8 +90,10 @@ class ModelPicker:
         except BundleError as error:
             self.error = str(error)
             label.text = escape(self.error)
+            label.toolTip = ""
             label.styleSheet = card(ERROR_COLORS)
             return
         self.error = None
         label.styleSheet = ""
         label.text = manifestHtml(manifest)
+        label.toolTip = figuresText(manifest)

@@ -1,6 +1,7 @@
 """The panel's states, with a logic that plays a script."""
 
 import json
+import re
 
 import pytest
 import slicer
@@ -212,19 +213,26 @@ def test_a_model_without_figures_says_so(panel: Panel) -> None:
 
 
 def test_figures_of_a_model_stand_in_plain_words(panel: Panel) -> None:
-    from JSSRRegistrationLib.model_text import manifestHtml
+    from JSSRRegistrationLib.model_text import figuresText, manifestHtml
 
     manifest = panel.logic.modelInformation()
+    assert panel.ui.modelInfoLabel.toolTip == figuresText(manifest) != ""
     manifest.figures = (
         Figure("tre_liver_mm", 2.9, "mm", "20 phantoms"),
         Figure("tre_liver_identity_mm", 9.19, "mm", "20 phantoms"),
         Figure("dice_liver", 0.9357, "Dice", "20 phantoms"),
         Figure("own_figure", 3.0, "bananas", "20 phantoms"),
     )
-    assert manifestHtml(manifest).split("<br>")[-1] == (
-        "Measured on 20 phantoms: error in the liver <b>2.9</b> mm (9.19 unregistered), "
-        "liver label (Dice) <b>0.936</b>, own_figure <b>3</b> bananas."
+    words = re.sub(r"<[^>]+>", " ", manifestHtml(manifest))
+    assert " ".join(words.split()).endswith(
+        "Measured on 20 phantoms: Error in the liver 2.9 mm (unregistered 9.19) "
+        "own_figure 3 bananas"
     )
+    assert figuresText(manifest).splitlines() == [
+        "Error in the liver: 2.9 mm (unregistered 9.19)",
+        "Liver label (Dice): 0.936",
+        "own_figure: 3 bananas",
+    ]
 
 
 def test_models_are_remembered_on_this_computer(panel: Panel) -> None:

@@ -11,14 +11,17 @@ from jssr.errors import Cancelled
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import write_image
 from jssr.labels import Phase
-from jssr.phantom.options import PairOptions
+from jssr.phantom.options import PairOptions, PatientOptions
 from jssr.phantom.pair import Pair, make_pair
 from jssr.phantom.patient import Patient, make_patient
 from jssr.service.protocol import PhantomJob
 from jssr.service.server import JobContext
 
-_EXTENT_MM = (320.0, 320.0, 240.0)
+_EXTENT_MM = (360.0, 320.0, 240.0)
 """Size of the scans along x, y and z; a trunk from the lungs to the kidneys."""
+
+_ANATOMY = PatientOptions(center_z_mm=10.0, lesions=3)
+"""Liver and kidneys lie whole in the scans, and there is a lesion to look for."""
 
 
 def make_phantom(job: PhantomJob, context: JobContext) -> Mapping[str, Any]:
@@ -26,7 +29,7 @@ def make_phantom(job: PhantomJob, context: JobContext) -> Mapping[str, Any]:
     x, y, z = (round(extent / job.spacing_mm / 16) * 16 for extent in _EXTENT_MM)
     context.progress("Draw the patient", 0.0)
     device = choose_device(job.device)
-    patient = make_patient(job.seed, (z, y, x), job.spacing_mm, device=device)
+    patient = make_patient(job.seed, (z, y, x), job.spacing_mm, device=device, options=_ANATOMY)
     files = {}
     with OutputFolder(job.output) as folder:
         for number, (phase, pair, scan) in enumerate(_scans(patient, job.seed, context)):

@@ -100,13 +100,30 @@ class ctkMessageBox(QtWidgets.QMessageBox):
         raise AssertionError(f"a dialog opened: {self.text}")
 
 
+class _FoldingStyle(QtWidgets.QProxyStyle):
+    """Draws a group box's check mark as an arrow, and no frame around what is folded away."""
+
+    def drawPrimitive(self, element, option, painter, widget=None) -> None:
+        if element == QtWidgets.QStyle.PE_FrameGroupBox and not widget.isChecked():
+            return
+        if element == QtWidgets.QStyle.PE_IndicatorCheckBox:
+            arrow = QtWidgets.QStyle.PE_IndicatorArrowRight
+            if widget.isChecked():
+                arrow = QtWidgets.QStyle.PE_IndicatorArrowDown
+            element = arrow
+        super().drawPrimitive(element, option, painter, widget)
+
+
 class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
     """A group box whose content folds away."""
 
     _collapsed = False
+    _style: QtWidgets.QProxyStyle | None = None
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
+        self._style = _FoldingStyle("fusion")
+        self.setStyle(self._style)
         self.setCheckable(True)
         self.toggled.connect(lambda on: self._set_collapsed(not on))
 
@@ -114,7 +131,6 @@ class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
         self._collapsed = collapsed
         self.setChecked(not collapsed)
         self.setMaximumHeight(22 if collapsed else 16777215)
-        self.setFlat(collapsed)
         self._show_content()
 
     def _show_content(self) -> None:
