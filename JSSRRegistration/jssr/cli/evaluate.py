@@ -14,7 +14,8 @@ _ALL_METHODS = "jssr,jssr-noref,identity,affine,demons,bspline,elastix,ants-syn,
 CohortArgument = Annotated[
     str,
     typer.Argument(
-        help="Folder with a manifest.json or with one folder a pair, or phantoms:FIRST-LAST."
+        help="Folder with a manifest.json or with one folder a pair, a table as for prepare "
+        "(its split test), or phantoms:FIRST-LAST."
     ),
 ]
 

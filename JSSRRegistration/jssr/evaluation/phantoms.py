@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jssr.errors import InputError
 from jssr.evaluation.cohort import Case, read_cohort
+from jssr.evaluation.table_cohort import TABLE_SUFFIX, read_table_cohort
 from jssr.registration.result import ProgressCallback
 
 SHAPE_ZYX = (112, 144, 176)
@@ -16,15 +17,17 @@ _PATTERN = re.compile(r"phantoms:(\d+)-(\d+)")
 def open_cohort(
     cohort: str, workspace: Path, *, limit: int | None = None, progress: ProgressCallback
 ) -> tuple[Case, ...]:
-    """The first ``limit`` pairs of a folder, or of a range of phantom seeds.
+    """The first ``limit`` pairs of a folder, of a table's test patients, or of phantom seeds.
 
     Phantoms are written below ``workspace`` once; a range that was cut short by ``limit`` is a
     cohort of its own, so no phantom is made that is not used.
 
     Raises:
-        InputError: there is no such folder, it holds no pairs, or the range is empty.
+        InputError: there is no such folder or table, it holds no pairs, or the range is empty.
     """
     match = _PATTERN.fullmatch(cohort)
+    if match is None and cohort.endswith(TABLE_SUFFIX):
+        return read_table_cohort(Path(cohort))[:limit]
     if match is None:
         return read_cohort(Path(cohort))[:limit]
     first, last = int(match[1]), int(match[2])

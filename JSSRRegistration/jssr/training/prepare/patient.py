@@ -18,7 +18,7 @@ from jssr.spatial.linear import affine_to_sitk
 from jssr.training.data.cache import OUTSIDE, CachedPatient, CachedScan
 from jssr.training.prepare.table import Fault, Row
 
-_REFERENCE_ORDER = (Phase.PORTAL_VENOUS, Phase.DELAYED, Phase.ARTERIAL, Phase.NON_CONTRAST)
+REFERENCE_ORDER = (Phase.PORTAL_VENOUS, Phase.DELAYED, Phase.ARTERIAL, Phase.NON_CONTRAST)
 _LEAST_SIDE_MM = 60.0
 _LEAST_SHARED = 0.1
 
@@ -54,7 +54,7 @@ def prepare_patient(
     Returns:
         What the index says of the patient (``None`` where no scan is usable) and the faults.
     """
-    ordered = sorted(rows, key=lambda row: _REFERENCE_ORDER.index(row.phase))
+    ordered = sorted(rows, key=lambda row: REFERENCE_ORDER.index(row.phase))
     loaded: list[Loaded] = []
     faults: list[Fault] = []
     for row in ordered:
