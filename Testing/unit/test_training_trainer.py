@@ -151,3 +151,12 @@ def test_a_run_without_validation_pairs_says_so_and_trains(tmp_path, monkeypatch
     ending, _ = _train(tiny_config(tmp_path, stages=stages))
     assert ending is Ending.FINISHED
     assert "no validation pair" in (tmp_path / "metrics.jsonl").read_text("utf-8")
+
+
+def test_a_figure_that_validation_does_not_give_is_named(tmp_path):
+    stages = [{"name": "registration", "steps": 1}]
+    validation = {"best_figure": "tre_livr_mm", "pairs": 1, "pictures": False}
+    ending, _ = _train(tiny_config(tmp_path, stages=stages, validation=validation))
+    assert ending is Ending.FINISHED
+    messages = [row["message"] for row in read_figures(tmp_path, "warning")]
+    assert any("no tre_livr_mm" in text and "tre_liver_mm" in text for text in messages)

@@ -69,6 +69,16 @@ def test_figures_are_means_over_pairs_and_include_leakage(objective):
     assert set(validate_segmentor(objective, pairs, device)) >= {"dice_liver", "dice_mean"}
 
 
+def test_a_generator_that_paints_one_gray_has_no_contrast(objective):
+    pair = random_pair()
+    views = objective.views(pair)
+    gray = replace(views, synthesized=torch.full_like(views.synthesized, 0.3))
+    mirrored = replace(views, synthesized=-0.5 * views.fixed)
+    assert pair_figures(objective, pair, gray)["synthesis_contrast_ratio"] < 1e-5
+    ratio = pair_figures(objective, pair, mirrored)["synthesis_contrast_ratio"]
+    assert ratio == pytest.approx(0.5, rel=1e-4)
+
+
 def test_pictures_are_slices_between_zero_and_one(objective):
     shown = pictures(objective, random_pair(), torch.device("cpu"))
     assert {"fixed", "moving", "synthesized", "warped", "labels", "field_z", "jacobian"} <= set(

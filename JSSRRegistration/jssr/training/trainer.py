@@ -1,6 +1,7 @@
 """The training run: stages one after the other, with checkpoints, figures and a time budget."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -256,7 +257,10 @@ class Trainer:
         settings = self._config.validation
         self._position = replace(self._position, figures=figures)
         value = figures.get(settings.best_figure)
-        if value is None or (stage.name == "segmentor" and len(self._config.stages) > 1):
+        if stage.name == "segmentor" and len(self._config.stages) > 1:
+            return False
+        if value is None or not math.isfinite(value):
+            self._say_that_nothing_is_best(figures)
             return False
         best = self._position.best_value
         sign = 1 if settings.best_is_lowest else -1
@@ -264,6 +268,16 @@ class Trainer:
             return False
         self._position = with_best(self._position, value)
         return True
+
+    def _say_that_nothing_is_best(self, figures: dict[str, float]) -> None:
+        assert self._monitor is not None
+        if figures:
+            self._monitor.warn(
+                self._position.step,
+                f"validation gives no {self._config.validation.best_figure}, by which the best "
+                "checkpoint is chosen; set validation.best_figure to one of "
+                f"{', '.join(figures)}",
+            )
 
     def _find_checkpoint(self, resume: bool) -> Path | None:
         found = latest_checkpoint(self._run)

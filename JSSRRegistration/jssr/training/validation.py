@@ -48,7 +48,9 @@ def validate(
         ``tre_body_mm`` and ``tre_liver_mm`` beside ``tre_*_identity_mm`` (doing nothing) where
         truth exists; ``dice_<organ>`` of S; ``warped_dice`` and ``warped_dice_identity`` of the
         labels after and before registration; ``folding``, ``log_jacobian_sd``,
-        ``synthesis_mae_hu``, ``leakage_percent``.
+        ``synthesis_mae_hu`` where truth exists, ``synthesis_contrast_ratio`` (standard deviation of
+        G's output over that of the fixed scan: none is left when G collapses),
+        ``leakage_percent``.
     """
     collected: dict[str, list[float]] = {}
     for number, compact in enumerate(pairs):
@@ -74,6 +76,12 @@ def pair_figures(objective: Objective, pair: PairBatch, views: Views) -> dict[st
         "folding": folding_fraction(determinant, body),
         "log_jacobian_sd": log_jacobian_sd(determinant, body, floor=1e-3),
     }
+    if objective.synthesizes:
+        made, real = (
+            _spread(views.synthesized, pair.moving_valid),
+            _spread(views.fixed, pair.fixed_valid),
+        )
+        figures["synthesis_contrast_ratio"] = made / max(real, 1e-6)
     if pair.truth is not None:
         figures.update(_truth_figures(objective, pair, pair.truth, views))
     if pair.fixed_labels is not None and pair.moving_labels is not None:
@@ -131,6 +139,11 @@ def _truth_figures(
         difference = objective.hu(views.synthesized) - objective.clipped(truth.synthesis_hu)
         figures["synthesis_mae_hu"] = float(difference.abs()[mask].mean())
     return figures
+
+
+def _spread(image: Tensor, valid: Tensor) -> float:
+    """Standard deviation of the voxels that the scan has."""
+    return float(image.detach().float()[valid > 0].std())
 
 
 def _body(pair: PairBatch, truth: Truth) -> Tensor:
