@@ -221,6 +221,13 @@ def test_supervised_segmentation_merges_classes_that_nobody_drew():
         lambda a, b: deformation.smoothness(a, SPACING),
         lambda a, b: deformation.endpoint_error(a, b),
         lambda a, b: overlap.supervised_segmentation(a, b.argmax(1)),
+        lambda a, b: similarity.joint_l1(a, b),
+        *[
+            lambda a, b, form=form: (
+                adversarial.generator_loss(a, form) + adversarial.discriminator_loss(b, a, form)
+            )
+            for form in ("least-squares", "hinge", "printed")
+        ],
     ],
 )
 def test_gradients_agree_with_finite_differences(loss):
@@ -228,6 +235,26 @@ def test_gradients_agree_with_finite_differences(loss):
     a = torch.randn(1, 3, 3, 3, 3, generator=generator, dtype=torch.float64, requires_grad=True)
     b = torch.randn(1, 3, 3, 3, 3, generator=generator, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda value: loss(value, b), (a,), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda a, b: deformation.folding_penalty(3 * a, SPACING),
+        lambda a, b: deformation.inverse_inconsistency(a, b, SPACING),
+        lambda a, b: deformation.lesion_volume_change(0.3 * a, b[:, :1].abs(), SPACING),
+    ],
+)
+def test_gradients_through_warps_and_jacobians_agree_with_finite_differences(loss):
+    """These compute in float32 whatever comes in, so the differences are coarser."""
+    generator = torch.Generator().manual_seed(4)
+    a = torch.randn(1, 3, 3, 3, 3, generator=generator, requires_grad=True)
+    b = torch.randn(1, 3, 3, 3, 3, generator=generator)
+    (gradient,) = torch.autograd.grad(loss(a, b), a)
+    assert gradient.abs().max() > 0.01
+    assert torch.autograd.gradcheck(
+        lambda value: loss(value, b), (a,), eps=1e-3, atol=1e-3, rtol=1e-2
+    )
 
 
 def test_losses_of_a_joined_batch_are_the_mean_of_its_parts():

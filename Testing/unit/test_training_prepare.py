@@ -63,6 +63,12 @@ def cohort(tmp_path_factory):
     (folder / "text.nii.gz").write_text("no image")
     sitk.WriteImage(sitk.Image([8, 8], sitk.sitkInt16), str(folder / "flat.nrrd"))
     sitk.WriteImage(sitk.Image([8, 8, 8], sitk.sitkUInt8), str(folder / "small_labels.nrrd"))
+    shifted = sitk.ReadImage(str(folder / "p1_pv_labels.nii.gz"))
+    shifted.SetOrigin([value + 25.0 for value in shifted.GetOrigin()])
+    sitk.WriteImage(shifted, str(folder / "shifted_labels.nrrd"))
+    write_dicom_series(images[0], folder / "gap")
+    sorted((folder / "gap").iterdir())[20].unlink()
+    (folder / "empty").mkdir()
     rows += [
         ["", "arterial", "p1_pv.nii.gz", "", "train"],
         ["bad1", "late", "p1_pv.nii.gz", "", "train"],
@@ -74,6 +80,9 @@ def cohort(tmp_path_factory):
         ["bad5", "arterial", "flat.nrrd", "", "train"],
         ["bad6", "arterial", "p1_pv.nii.gz", "small_labels.nrrd", "train"],
         ["bad7", "arterial", "p1_pv.nii.gz", "nothing.nrrd", "train"],
+        ["bad8", "arterial", "p1_pv.nii.gz", "shifted_labels.nrrd", "train"],
+        ["bad9", "arterial", "gap", "", "train"],
+        ["bad10", "arterial", "empty", "", "train"],
     ]
     table = folder / "cohort.csv"
     with table.open("w", newline="") as handle:
@@ -92,7 +101,7 @@ def prepared(cohort, tmp_path_factory):
 def test_every_broken_row_is_reported_and_the_rest_prepared(prepared):
     _, summary = prepared
     told = {fault.line: fault.message for fault in summary.faults}
-    assert sorted(told) == list(range(6, 16))
+    assert sorted(told) == list(range(6, 19))
     for line, part in {
         6: "patient is empty",
         7: "phase 'late' is unknown",
@@ -102,6 +111,9 @@ def test_every_broken_row_is_reported_and_the_rest_prepared(prepared):
         11: "must not be in two splits",
         14: "voxels",
         15: "no segmentation 'nothing.nrrd'",
+        16: "lies elsewhere than its image",
+        17: "slice",
+        18: "no DICOM",
     }.items():
         assert part in told[line], told[line]
     assert [len(patient.scans) for patient in summary.patients] == [2, 2]

@@ -13,7 +13,7 @@ from jssr.io.segmentation import read_segmentation
 from jssr.labels import LABELS, Phase
 from jssr.registration.prealign import prealign
 from jssr.registration.working_grid import resample_to_grid, working_grid
-from jssr.spatial.geometry import Geometry
+from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import affine_to_sitk
 from jssr.training.data.cache import OUTSIDE, CachedPatient, CachedScan
 from jssr.training.prepare.table import Fault, Row
@@ -21,6 +21,7 @@ from jssr.training.prepare.table import Fault, Row
 REFERENCE_ORDER = (Phase.PORTAL_VENOUS, Phase.DELAYED, Phase.ARTERIAL, Phase.NON_CONTRAST)
 _LEAST_SIDE_MM = 60.0
 _LEAST_SHARED = 0.1
+_SAME_PLACE_MM = 0.1
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,11 @@ def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
         raise InputError(
             f"The segmentation '{item.row.segmentation}' has {drawn.GetSize()} voxels, but its "
             f"image has {item.scan.GetSize()}; give it on the image's grid."
+        )
+    if not same_geometry(Geometry.of(drawn), Geometry.of(item.scan), _SAME_PLACE_MM):
+        raise InputError(
+            f"The segmentation '{item.row.segmentation}' lies elsewhere than its image or is turned "
+            "against it, by its header; give it on the image's grid."
         )
     placed = sitk.Resample(
         drawn,
