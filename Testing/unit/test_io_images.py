@@ -136,11 +136,17 @@ def test_colour_and_complex_images_are_refused(tmp_path: Path) -> None:
         read_scan(tmp_path / "complex.nii.gz")
 
 
-def test_impossible_spacing_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spacing_mm", "reason"),
+    [((2000.0, 2000.0, 3000.0), "metres long"), ((0.002, 2.0, 3.0), r"0\.048 mm thick")],
+)
+def test_impossible_spacing_is_refused(
+    tmp_path: Path, spacing_mm: tuple[float, float, float], reason: str
+) -> None:
     image = scan_image()
-    image.SetSpacing((2000.0, 2000.0, 3000.0))
+    image.SetSpacing(spacing_mm)
     sitk.WriteImage(image, str(tmp_path / "scan.nrrd"))
-    with pytest.raises(InputError, match="metres long"):
+    with pytest.raises(InputError, match=rf"scan\.nrrd'.*{reason}.*correct the voxel spacing"):
         read_scan(tmp_path / "scan.nrrd")
 
 

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from jssr.errors import InputError
 
 MINIMUM_SLICES = 8
-_MAXIMUM_EXTENT_MM = 3000.0
+_MINIMUM_EXTENT_MM, _MAXIMUM_EXTENT_MM = 10.0, 3000.0
 _COMPLEX = frozenset({sitk.sitkComplexFloat32, sitk.sitkComplexFloat64})
 
 # Fat is near -100 HU and air near -1000 HU; scanners pad outside the field of view with less.
@@ -63,7 +63,7 @@ def check_extent(image: sitk.Image, path: Path) -> None:
     """Refuses a 3D image that is too thin or impossibly large.
 
     Raises:
-        InputError: fewer than eight voxels along an axis, or more than three metres.
+        InputError: fewer than eight voxels or 10 mm along an axis, or more than three metres.
     """
     size = image.GetSize()
     if min(size) < MINIMUM_SLICES:
@@ -71,10 +71,16 @@ def check_extent(image: sitk.Image, path: Path) -> None:
             f"'{path}' has {min(size)} slices ({' × '.join(map(str, size))} voxels), "
             f"and at least {MINIMUM_SLICES} are needed; give a whole volume."
         )
-    extent = max(n * s for n, s in zip(size, image.GetSpacing(), strict=True))
-    if not extent < _MAXIMUM_EXTENT_MM:
+    extents = [n * s for n, s in zip(size, image.GetSpacing(), strict=True)]
+    if not max(extents) < _MAXIMUM_EXTENT_MM:
         raise InputError(
-            f"'{path}' would be {extent / 1000:.1f} metres long; "
+            f"'{path}' would be {max(extents) / 1000:.1f} metres long; "
+            "correct the voxel spacing in its header, which must be in millimetres."
+        )
+    if not min(extents) >= _MINIMUM_EXTENT_MM:
+        raise InputError(
+            f"'{path}' is only {min(extents):.2g} mm thick, and at least {_MINIMUM_EXTENT_MM:g} mm "
+            "are needed; give a whole volume, or "
             "correct the voxel spacing in its header, which must be in millimetres."
         )
 

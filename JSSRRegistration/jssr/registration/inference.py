@@ -16,15 +16,18 @@ TAPER_MM = 30.0
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Both scans on the working grid, the moving one through the linear part.
-
-    ``moving_probabilities`` and ``fixed_probabilities`` are S's, ``(1, classes, z, y, x)``.
-    """
+class Scans:
+    """Both scans on the working grid, the moving one through the linear part."""
 
     grid: Geometry
     moving: GridVolume
     fixed: GridVolume
+
+
+@dataclass(frozen=True)
+class Pair(Scans):
+    """The scans with S's probabilities, ``(1, classes, z, y, x)``."""
+
     moving_probabilities: torch.Tensor
     fixed_probabilities: torch.Tensor
 
@@ -53,7 +56,7 @@ def synthesize(pair: Pair, bundle: Bundle) -> torch.Tensor:
     return torch.where(pair.moving.valid, painted.float().cpu(), torch.tensor(-1.0))
 
 
-def find_displacement(pair: Pair, synthesized: torch.Tensor, bundle: Bundle) -> Answer:
+def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) -> Answer:
     """Φ's displacements between the synthesized (and raw) moving scan and the fixed scan."""
     window, device = bundle.manifest.window_hu, bundle.device
     with torch.no_grad():

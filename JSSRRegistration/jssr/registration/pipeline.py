@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
+from jssr.bundle.manifest import Manifest
 from jssr.errors import Cancelled, InputError
 from jssr.labels import Phase, label_index
 from jssr.registration.apply import AIR_HU, warp_scan
@@ -20,6 +21,7 @@ from jssr.registration.inference import (
     MARGIN_MM,
     Answer,
     Pair,
+    Scans,
     find_displacement,
     finished,
     synthesize,
@@ -124,29 +126,25 @@ def register(
         fixed_segmentation = segment(fixed, bundle)
         steps.check()
         moving_segmentation = segment(moving, bundle)
-        prepared = partial(
-            _pair,
-            fixed,
-            moving,
-            fixed_mask=fixed_mask,
-            moving_mask=moving_mask,
-            bundle=bundle,
-            fixed_segmentation=fixed_segmentation,
-            moving_segmentation=moving_segmentation,
-        )
-        pair = prepared(linear)
+        prepared = partial(_scans, fixed, moving, fixed_mask, moving_mask, bundle.manifest)
+        labelled = partial(_labelled, fixed_segmentation, moving_segmentation)
+        scans = prepared(linear)
     fixed_guess = _phase(fixed_phase, fixed_segmentation)
     moving_guess = _phase(moving_phase, moving_segmentation)
     with steps.step("Synthesize"):
-        synthesized = synthesize(pair, bundle)
+        synthesized = synthesize(labelled(scans, linear), bundle)
     with steps.step("Find the deformation"):
-        answer = find_displacement(pair, synthesized, bundle)
+        # Labels are brought onto the grid twice: Φ needs most memory, and no labels.
+        answer = find_displacement(scans, synthesized, bundle)
+        pair = labelled(scans, linear)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
             answer = refine_answer(pair, synthesized, answer, bundle, refine, steps.check)
     with steps.step("Check"):
         settled = settle(linear, pair, finished(answer, pair.grid))
-        judged = pair if settled.linear is linear else prepared(settled.linear)
+        judged = pair
+        if settled.linear is not linear:
+            judged = labelled(prepared(settled.linear), settled.linear)
         intensities = mean_intensities(
             (fixed_segmentation.hu, fixed_segmentation.labels()),
             (moving_segmentation.hu, moving_segmentation.labels()),
@@ -203,18 +201,14 @@ def _linear_part(
     return prealign(fixed, moving, fixed_mask, moving_mask, check)
 
 
-def _pair(
+def _scans(
     fixed: sitk.Image,
     moving: sitk.Image,
-    linear: np.ndarray,
-    *,
     fixed_mask: sitk.Image | None,
     moving_mask: sitk.Image | None,
-    bundle: Bundle,
-    fixed_segmentation: Segmentation,
-    moving_segmentation: Segmentation,
-) -> Pair:
-    manifest = bundle.manifest
+    manifest: Manifest,
+    linear: np.ndarray,
+) -> Scans:
     grid = working_grid(Geometry.of(fixed), manifest.spacing_mm, MARGIN_MM, manifest.size_divisor)
     fixed_volume = resample_to_grid(fixed, grid, mask=fixed_mask)
     moving_volume = resample_to_grid(moving, grid, linear, moving_mask)
@@ -226,12 +220,16 @@ def _pair(
             "The fixed and the moving scan do not overlap in space, even after pre-alignment; "
             "check that both show the same region of one patient, or give an initial transform."
         )
+    return Scans(grid, moving_volume, fixed_volume)
+
+
+def _labelled(fixed: Segmentation, moving: Segmentation, scans: Scans, linear: np.ndarray) -> Pair:
     return Pair(
-        grid,
-        moving_volume,
-        fixed_volume,
-        carried(moving_segmentation.probabilities, moving_segmentation.grid, grid, linear),
-        carried(fixed_segmentation.probabilities, fixed_segmentation.grid, grid, np.eye(4)),
+        scans.grid,
+        scans.moving,
+        scans.fixed,
+        carried(moving.probabilities, moving.grid, scans.grid, linear),
+        carried(fixed.probabilities, fixed.grid, scans.grid, np.eye(4)),
     )
 
 
