@@ -36,6 +36,8 @@ def test_tables_hold_every_kind_of_figure(evaluated: Path) -> None:
         "before_error_liver_mm",
         "dice_liver",
         "hd95_liver_mm",
+        "before_dice_liver",
+        "before_hd95_liver_mm",
         "folding_percent",
         "lesion_volume_change",
         "segmentation_fixed_dice_liver",
@@ -68,7 +70,13 @@ def test_the_same_evaluation_twice_gives_the_same(evaluated: Path) -> None:
 
 def test_page_shows_tables_and_names_no_path(evaluated: Path) -> None:
     html = (evaluated / "second" / "evaluation.html").read_text(encoding="utf-8")
-    for words in ("Registration error", "Synthesis", "Wilcoxon", "leakage percent"):
+    for words in (
+        "Registration error",
+        "Overlap before, by the linear part alone",
+        "Synthesis",
+        "Wilcoxon",
+        "leakage percent",
+    ):
         assert words in html
     assert str(evaluated) not in html
 

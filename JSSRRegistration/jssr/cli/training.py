@@ -36,7 +36,8 @@ def prepare(
     with progress_bar() as bar:
         summary = prepare_cohort(cohort, output, spacing_mm=spacing, workers=workers, progress=bar)
     for fault in summary.faults:
-        tell_error(f"line {fault.line} ({fault.patient}): {fault.message}")
+        whose = f" ({fault.patient})" if fault.patient else ""
+        tell_error(f"line {fault.line}{whose}: {fault.message}")
     scans = sum(len(patient.scans) for patient in summary.patients)
     typer.echo(
         f"{len(summary.patients)} patients with {scans} scans are ready "

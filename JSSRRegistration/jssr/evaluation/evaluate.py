@@ -29,6 +29,7 @@ from jssr.evaluation.synthesis import synthesis_figures
 from jssr.evaluation.tables import summaries, write_csv, write_json
 from jssr.io.atomic import OutputFolder, whole_file
 from jssr.labels import label_index
+from jssr.registration.apply import warp_labels
 from jssr.registration.pipeline import register
 from jssr.registration.result import (
     Output,
@@ -38,6 +39,7 @@ from jssr.registration.result import (
     RegistrationResult,
     VerdictLevel,
 )
+from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
 
 CASES_FILE, SUMMARY_FILE, PAGE_FILE = "cases.csv", "summary.json", "evaluation.html"
@@ -114,6 +116,11 @@ def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> R
     row: Row = registration_figures(data, result.fixed_to_moving)
     before = registration_errors(data, SpatialTransform(linear))
     row |= {f"before_{name}": value for name, value in before.items()}
+    if data.fixed_labels is not None and data.moving_labels is not None:
+        unregistered = warp_labels(
+            data.moving_labels, SpatialTransform(linear), Geometry.of(data.fixed)
+        )
+        row |= segmentation_figures(data.fixed_labels, unregistered, "before_")
     row |= _segmentation_rows(data, result)
     synthesized = result.images[Output.SYNTHESIZED]
     row |= synthesis_figures(data, synthesized, linear, bundle.manifest.window_hu)

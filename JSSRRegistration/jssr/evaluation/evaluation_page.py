@@ -16,6 +16,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 _OVERLAPS = (
     ("Overlap of warped labels", ""),
+    ("Overlap before, by the linear part alone", "before_"),
     ("Segmentation of the fixed scan", "segmentation_fixed_"),
     ("Segmentation of the moving scan", "segmentation_moving_"),
 )
@@ -40,7 +41,7 @@ def evaluation_page(
     body = [
         "<h1>Evaluation</h1>",
         f'<p class="lead">{page.text(summary["model"])} on {page.text(summary["cohort"])}: '
-        f"{summary['pairs']} pairs, refinement {page.text(summary['refine'])}. "
+        f"{summary['pairs']} {'pair' if summary['pairs'] == 1 else 'pairs'}, refinement {page.text(summary['refine'])}. "
         f"JSSR {page.text(summary['jssr'])}.</p>",
     ]
     plot = _plot(rows)
