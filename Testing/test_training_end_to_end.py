@@ -1,5 +1,6 @@
 """The commands of docs/training.md, run in order with fewer steps and smaller volumes."""
 
+import json
 import re
 import shlex
 import shutil
@@ -40,6 +41,8 @@ def commands() -> list[list[str]]:
 def _smaller(command: list[str]) -> list[str]:
     if "prepare" in command:
         return [*command, "--spacing", "8"]
+    if "evaluate" in command:
+        return [*command, "--device", "cpu"]
     if "train" not in command or command[:3] == ["jssr", "train", "--print-config"]:
         return command
     several = "hardware.devices=2"
@@ -55,7 +58,7 @@ def workplace(tmp_path, monkeypatch):
     assert table is not None
     Path("cohort.csv").write_text(table.group(1), encoding="utf-8")
     options = PairOptions(artefacts=0, contrast="physiological")
-    for number, other in ((1, "arterial"), (2, "native.nrrd")):
+    for number, other in ((1, "arterial"), (2, "native.nrrd"), (3, "arterial.nii.gz")):
         folder = Path(f"p{number}")
         folder.mkdir()
         pair = make_pair(make_patient(number, (40, 40, 48), 8.0), number, options=options)
@@ -63,17 +66,19 @@ def workplace(tmp_path, monkeypatch):
         sitk.WriteImage(grid.image(pair.fixed_hu.short().numpy()), str(folder / "portal.nii.gz"))
         moving = grid.image(pair.moving_hu.short().numpy())
         if number == 1:
-            labels = grid.image(pair.fixed_labels.numpy())
-            sitk.WriteImage(labels, str(folder / "portal-labels.nii.gz"))
             write_dicom_series(moving, folder / other)
         else:
             sitk.WriteImage(moving, str(folder / other))
+        for name, labels in (("portal", pair.fixed_labels), ("arterial", pair.moving_labels)):
+            if f"{folder}/{name}-labels.nii.gz" in table.group(1):
+                path = folder / f"{name}-labels.nii.gz"
+                sitk.WriteImage(grid.image(labels.numpy()), str(path))
     return tmp_path
 
 
 def test_the_tutorial_names_every_command_of_training():
     named = {command[1] for command in commands() if command[0] == "jssr"}
-    assert {"prepare", "train", "export"} <= named
+    assert {"prepare", "train", "export", "evaluate"} <= named
 
 
 @pytest.mark.slow
@@ -101,6 +106,11 @@ def test_every_command_of_the_tutorial_works(workplace):
     assert load_bundle(Path("cohort-model")).manifest.spacing_mm == 8
     assert (Path("cache") / "summary.html").is_file()
     assert Path("runs/cohort-2/checkpoints").is_dir()
+    summary = json.loads(Path("evaluation/cohort/summary.json").read_text("utf-8"))
+    assert summary["pairs"] == 1
+    assert {"dice_liver", "hd95_liver_mm", "surface_liver_mm"} <= set(summary["compared"])
+    page = Path("evaluation/cohort/evaluation.html").read_text("utf-8")
+    assert "p3" not in page and str(workplace) not in page
 
 
 @pytest.mark.slow

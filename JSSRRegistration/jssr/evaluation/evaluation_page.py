@@ -41,7 +41,8 @@ def evaluation_page(
     body = [
         "<h1>Evaluation</h1>",
         f'<p class="lead">{page.text(summary["model"])} on {page.text(summary["cohort"])}: '
-        f"{summary['pairs']} {'pair' if summary['pairs'] == 1 else 'pairs'}, refinement {page.text(summary['refine'])}. "
+        f"{summary['pairs']} {'pair' if summary['pairs'] == 1 else 'pairs'}, "
+        f"refinement {page.text(summary['refine'])}. "
         f"JSSR {page.text(summary['jssr'])}.</p>",
     ]
     plot = _plot(rows)
