@@ -24,7 +24,7 @@ from slice_views import SliceViews  # noqa: E402
 JOB_SECONDS = 1200.0
 GAP = 6
 BACKGROUND = "#2b2b33"
-CENTER_RAS = (35.0, 10.0, -10.0)
+CENTER_RAS = (35.0, 10.0, 30.0)
 VIEW_SIZES = {"Red": (846, 416), "Green": (420, 416), "Yellow": (420, 416)}
 
 
