@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 
 from jssr import __version__
+from jssr.memory import return_large_blocks
 from jssr.service.protocol import PROTOCOL, Message
 from jssr.service.server import Perform, Server
 
@@ -31,6 +32,7 @@ def run(make_performer: Callable[[], Perform], devices: Callable[[], list[Messag
     # Ctrl-C in a terminal reaches the whole process group; only the client decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
+    return_large_blocks()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     logging.getLogger("jssr").setLevel(logging.INFO)
     server = Server(sys.stdin.buffer, sink)

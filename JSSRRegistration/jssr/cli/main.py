@@ -9,6 +9,7 @@ from jssr import __version__
 from jssr.cli import batch, evaluate, phantom, register, training
 from jssr.cli.console import tell_error
 from jssr.errors import JSSRError
+from jssr.memory import return_large_blocks
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -63,4 +64,5 @@ for _group in (register, batch, evaluate, phantom, training):
 
 def main() -> None:
     """Runs the command with the process's arguments."""
+    return_large_blocks()
     app(prog_name="jssr")

@@ -53,7 +53,7 @@ def _fitted(field_mm: torch.Tensor, factor: int) -> torch.Tensor | None:
         missed = field_mm - resample_field(rounded, shape)
         # Two fields that are linear between their voxels differ most at a voxel of one of them.
         between = F.avg_pool3d(field_mm, factor) - rounded
-        worst = max(float(part.norm(dim=1).max()) for part in (missed, between))
+        worst = max(_longest_mm(missed), _longest_mm(between))
         if worst <= TOLERANCE_MM:
             return rounded
         if worst > _LEAST_GAIN * last:
@@ -61,6 +61,10 @@ def _fitted(field_mm: torch.Tensor, factor: int) -> torch.Tensor | None:
         last = worst
         coarse = coarse + F.avg_pool3d(missed, factor) * inside
     return None
+
+
+def _longest_mm(field_mm: torch.Tensor) -> float:
+    return float(field_mm.square().sum(dim=1).max().sqrt())
 
 
 def _inside(shape_zyx: list[int], like: torch.Tensor) -> torch.Tensor:
