@@ -114,12 +114,18 @@ def export(
 
 def _bar() -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.table import Column
 
+    # The losses take what is left of the line and are cut first where it is short.
     return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[line]}"),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=12)),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(table_column=Column(no_wrap=True, min_width=9)),
+        TextColumn(
+            "{task.fields[line]}",
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
+        expand=True,
     )
 
 
