@@ -18,6 +18,8 @@ from jssr.phantom import (
     make_shapes_pair,
 )
 from jssr.phantom.cohort import pair_geometry
+from jssr.phantom.draw import Draw
+from jssr.phantom.motion import make_motion
 from jssr.spatial.fields import compose_mm
 from jssr.spatial.jacobian import jacobian_determinant
 
@@ -138,6 +140,36 @@ def test_motion_grows_with_what_is_asked(patient: Patient) -> None:
     liver = patient_liver(patient)
     moved = [float(size[2][liver].abs().mean()) for size in sizes]
     assert moved[2] > moved[1]
+
+
+def test_organs_follow_the_diaphragm_as_in_patients_and_the_spine_stays(patient: Patient) -> None:
+    still = replace(CLEAN, breathing=0.0, residual=0.0, rigid=0.0, reshape_mm=0.0)
+    labels = make_pair(patient, 1, options=still).fixed_labels
+    only_breathing = replace(still, breathing=1.0)
+    # Liver and spleen go with the diaphragm, kidneys by half to two thirds of it, bones do not.
+    expected = {
+        "liver": (0.75, 1.0),
+        "spleen": (0.75, 1.0),
+        "right_kidney": (0.5, 0.72),
+        "left_kidney": (0.5, 0.72),
+        "bone": (-0.05, 0.05),
+    }
+    for seed in range(4):
+        motion = make_motion(patient, Draw(seed, "motion"), only_breathing)
+        upward_mm = motion.fixed_to_moving[2]
+        for name, (low, high) in expected.items():
+            moved = float(upward_mm[labels == label_index(name)].median())
+            assert low <= moved / motion.superior_mm <= high, (seed, name)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_makes_the_same_patient_and_pair(patient: Patient, pair: Pair) -> None:
+    there = make_patient(3, SHAPE, SPACING, device="cuda", options=CENTERED)
+    other = make_pair(there, 1, options=CLEAN)
+    same_hu = (other.fixed_hu.cpu() - pair.fixed_hu).abs() <= 1.0
+    assert same_hu.float().mean() > 0.999
+    difference = (other.fixed_to_moving_mm.cpu() - pair.fixed_to_moving_mm).norm(dim=0)
+    assert np.percentile(difference.numpy(), 99.9) < 0.05
 
 
 def patient_liver(patient: Patient) -> torch.Tensor:

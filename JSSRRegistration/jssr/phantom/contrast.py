@@ -12,6 +12,9 @@ from .tissues import TISSUES, Tissue
 
 PHASES = tuple(Phase)
 TIMING_SLOPE = 0.045
+UPTAKE_SD = 0.08
+BLOOD_UPTAKE_SD = 0.04
+"""Blood carries the dose itself; what it shows varies less than what tissues take up of it."""
 
 SAME_BLOOD = {
     "artery": "aorta",
@@ -27,6 +30,7 @@ SAME_BLOOD = {
     "visceral_fat": "fat",
     "bowel_wall": "stomach_wall",
 }
+BLOOD = ("aorta", "vena_cava", "vena_cava_low", "portal_vein", "hepatic_vein", "right_heart")
 
 
 def _group_numbers(tissues: tuple[Tissue, ...]) -> Tensor:
@@ -49,6 +53,12 @@ def _ranges(tissues: tuple[Tissue, ...]) -> tuple[Tensor, Tensor]:
     return table.mean(2), 0.5 * (table[..., 1] - table[..., 0])
 
 
+def _uptake_sd(tissues: tuple[Tissue, ...]) -> Tensor:
+    """How much the uptake of each tissue varies between patients, as a fraction, (tissues,)."""
+    kinds = [SAME_BLOOD.get(tissue.name, tissue.name) for tissue in tissues]
+    return torch.tensor([BLOOD_UPTAKE_SD if kind in BLOOD else UPTAKE_SD for kind in kinds])
+
+
 def physiological_values(
     tissues: tuple[Tissue, ...], common: Draw, own: Draw, phase: Phase
 ) -> Tensor:
@@ -64,7 +74,7 @@ def physiological_values(
     dose = 1.0 + common.normal(0.0, 0.10)
     fatty = common.chance(0.2) * common.uniform(5.0, 35.0)
     native = common.normals(len(tissues))[groups].clamp(-2, 2) * half[:, 0] * 0.7
-    uptake = common.normals(len(tissues))[groups].clamp(-2, 2) * 0.08
+    uptake = common.normals(len(tissues))[groups].clamp(-2, 2) * _uptake_sd(tissues)
     scan = own.normals(len(tissues))[groups].clamp(-2, 2) * half[:, number] * 0.35
     enhancement = (middle[:, number] - middle[:, 0]) * (dose + uptake)
     values = middle[:, 0] + native + enhancement + scan

@@ -69,4 +69,5 @@ def _show(axis, plane: np.ndarray) -> None:
         vmax=LEVEL_HU + 0.5 * WIDTH_HU,
         interpolation="bilinear",
     )
+    axis.set_anchor("N")
     axis.set_axis_off()
