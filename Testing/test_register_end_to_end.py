@@ -170,13 +170,12 @@ def test_the_report_shows_the_mean_intensities(result: Path) -> None:
     assert "HU" in text
 
 
-@pytest.mark.parametrize("refine", ["off", "fast"])
-def test_the_same_seed_gives_the_same_files(tmp_path: Path, refine: str) -> None:
-    small = phantom(SEEDS[1], (24, 40, 56))  # so that there is time for it all twice
+def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:
+    small = phantom(SEEDS[1], (24, 40, 56))  # so that there is time for all steps twice
     folders = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        one = register(tmp_path / name, small.fixed, small.moving, "--refine", refine)
+        one = register(tmp_path / name, small.fixed, small.moving, "--refine", "fast")
         folders.append(one)
     for name in set(OUTPUT_FILES.values()) - {"metrics.json", "report.html"}:
         first, second = ((folder / name).read_bytes() for folder in folders)

@@ -23,7 +23,6 @@ from jssr.registration.result import (
     VerdictLevel,
 )
 from jssr.report import write_report
-from jssr.report.planes import anatomical_planes, center_of_interest
 from jssr.report.quality import quality_report
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import rotation
@@ -161,39 +160,6 @@ def test_linear_result_without_organs(result):
     html = quality_report(linear, scan(GRID))
     check(html)
     assert "Deformation" not in html
-
-
-def test_planes_pass_through_the_liver_and_cover_the_scan():
-    label_map = labels(GRID)
-    center = center_of_interest(scan(GRID), label_map)
-    index = label_map.TransformPhysicalPointToIndex(center.tolist())
-    assert label_map[index] in (1, 2)
-    for plane in anatomical_planes(scan(GRID), center):
-        low = np.array(plane.grid.origin_mm)
-        high = low + (np.array(plane.grid.size) - 1) * plane.grid.spacing_mm
-        corners = GRID.corners_mm()
-        for axis in plane.axes:
-            assert low[axis] <= corners[:, axis].min() + plane.grid.spacing_mm[axis]
-            assert high[axis] >= corners[:, axis].max() - plane.grid.spacing_mm[axis]
-
-
-def test_planes_show_the_patient_as_radiologists_do():
-    grid = Geometry((40, 40, 40), (2.0, 2.0, 2.0), (0.0, 0.0, 0.0))
-    values = np.full(grid.shape_zyx, -1024, np.float32)
-    values[35, 5, 30] = 500.0  # left, anterior, superior
-    image = grid.image(values)
-    axial, coronal, sagittal = anatomical_planes(image, np.array([60.0, 10.0, 70.0]))
-    for plane, column_part, row_part in (
-        (axial, "right", "top"),
-        (coronal, "right", "top"),
-        (sagittal, "left", "top"),
-    ):
-        picture = plane.cut(image)
-        row, column = np.unravel_index(picture.argmax(), picture.shape)
-        assert (row < picture.shape[0] / 2) == (row_part == "top")
-        assert (column > picture.shape[1] / 2) == (column_part == "right")
-        points = plane.points_mm().reshape(*picture.shape, 3)
-        np.testing.assert_allclose(points[row, column], (60.0, 10.0, 70.0), atol=2.0)
 
 
 def test_labels_have_titles_in_the_legend(html, result):

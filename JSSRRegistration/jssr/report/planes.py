@@ -94,18 +94,21 @@ def anatomical_planes(scan: sitk.Image, center_mm: np.ndarray) -> tuple[Plane, P
 
 def center_of_interest(scan: sitk.Image, labels: sitk.Image | None) -> np.ndarray:
     """A point worth a look, LPS mm: inside the liver, else in the middle of the body."""
-    inside = None
+    inside, image = np.zeros(0, bool), scan
     if labels is not None:
-        values = sitk.GetArrayViewFromImage(labels)
-        inside = (values == label_index("liver")) | (values == label_index("lesion"))
-        scan = labels
-    if inside is None or not inside.any():
-        inside = sitk.GetArrayViewFromImage(scan) > BODY_ABOVE_HU
+        inside, image = _liver(labels), labels
+    if not inside.any():
+        inside, image = sitk.GetArrayViewFromImage(scan) > BODY_ABOVE_HU, scan
     if not inside.any():
         return Geometry.of(scan).corners_mm().mean(axis=0)
-    matrix = Geometry.of(scan).index_to_world
+    matrix = Geometry.of(image).index_to_world
     index_zyx = [_weighted_middle(inside, axis) for axis in range(3)]
     return matrix[:3, :3] @ np.array(index_zyx[::-1]) + matrix[:3, 3]
+
+
+def _liver(labels: sitk.Image) -> np.ndarray:
+    values = sitk.GetArrayViewFromImage(labels)
+    return (values == label_index("liver")) | (values == label_index("lesion"))
 
 
 def _weighted_middle(inside: np.ndarray, axis: int) -> float:

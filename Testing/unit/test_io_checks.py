@@ -1,0 +1,85 @@
+"""What counts as Hounsfield units, and as a whole file, at the limits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from jssr.errors import InputError
+from jssr.io.checks import check_extent, check_hounsfield, is_hounsfield, nifti_is_whole
+from sample_scans import body_array, scan_image
+
+PATH = Path("scan.nrrd")
+
+
+def _image(values: np.ndarray) -> sitk.Image:
+    return sitk.GetImageFromArray(values)
+
+
+@pytest.mark.parametrize(("shift", "plausible"), [(0, True), (1024, False), (32768, False)])
+def test_stored_values_without_rescale_are_no_hounsfield_units(shift: int, plausible: bool) -> None:
+    assert is_hounsfield(_image(body_array().astype(np.int32) + shift)) is plausible
+
+
+@pytest.mark.parametrize(("padding", "plausible"), [(-1024, True), (-2000, True), (-3024, True)])
+def test_padding_outside_the_field_of_view_does_not_matter(padding: int, plausible: bool) -> None:
+    values = body_array()
+    values[:, :4] = padding
+    assert is_hounsfield(_image(values)) is plausible
+
+
+@pytest.mark.parametrize(("part", "plausible"), [(0.0005, False), (0.002, True)])
+def test_one_voxel_in_a_thousand_must_be_fat_or_air(part: float, plausible: bool) -> None:
+    values = np.random.default_rng(0).normal(200, 40, (40, 50, 50)).clip(0, 400).astype(np.int16)
+    values.ravel()[: round(part * values.size)] = -100
+    assert is_hounsfield(_image(values)) is plausible
+
+
+@pytest.mark.parametrize(("high", "plausible"), [(40, False), (60, True)])
+def test_values_must_span_150_units(high: int, plausible: bool) -> None:
+    values = np.full((10, 10, 10), -100, np.int16)
+    values[5:] = high
+    assert is_hounsfield(_image(values)) is plausible
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_broken_voxel_is_enough(value: float) -> None:
+    values = body_array().astype(np.float32)
+    values[-1, -1, -1] = value
+    with pytest.raises(InputError, match=r"scan\.nrrd' holds NaN or infinite"):
+        check_hounsfield(_image(values), PATH)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_eight_voxels_along_each_axis(axis: int) -> None:
+    shape = [12, 20, 24]
+    for count in (8, 7):
+        shape[axis] = count
+        image = scan_image((shape[0], shape[1], shape[2]))
+        if count == 8:
+            check_extent(image, PATH)
+        else:
+            with pytest.raises(InputError, match="has 7 slices"):
+                check_extent(image, PATH)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(
+    "image",
+    [
+        scan_image(),
+        sitk.Cast(scan_image(), sitk.sitkFloat64),
+        sitk.Compose([sitk.Image(9, 8, 10, sitk.sitkUInt8)] * 3),
+        sitk.Compose([sitk.Image(9, 8, 10, sitk.sitkFloat32)] * 3),
+    ],
+    ids=["int16", "float64", "colour", "vectors"],
+)
+def test_a_nifti_file_lacks_nothing_until_a_byte_is_gone(
+    tmp_path: Path, suffix: str, image: sitk.Image
+) -> None:
+    path = tmp_path / f"scan{suffix}"
+    sitk.WriteImage(image, str(path))
+    assert nifti_is_whole(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert not nifti_is_whole(path)
