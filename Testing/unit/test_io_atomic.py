@@ -114,6 +114,17 @@ def test_an_output_inside_a_file_is_refused(tmp_path: Path) -> None:
     assert _tree(tmp_path) == {"file"}
 
 
+def test_the_hidden_folder_is_never_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="no space left") as caught,
+        OutputFolder(tmp_path / "out") as folder,
+        whole_file(folder / "warped.nii.gz"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert f"'{tmp_path / 'out' / 'warped.nii.gz'}'" in str(caught.value)
+    assert _tree(tmp_path) == set()
+
+
 def test_too_little_space_is_told_before_the_work(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     with pytest.raises(InputError, match="MB are free"):

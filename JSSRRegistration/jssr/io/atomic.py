@@ -121,6 +121,9 @@ class OutputFolder:
             self._raise_explained(failure)
             raise
         self._discard(part, keep_parents=error is None)
+        if isinstance(error, InputError) and str(part) in str(error):
+            # A file in the hidden folder could not be written: users know the visible one.
+            raise InputError(str(error).replace(str(part), str(self._path))) from error
         self._raise_explained(error)
 
     def _refuse_existing(self) -> None:
