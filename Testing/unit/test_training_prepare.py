@@ -241,6 +241,19 @@ def test_a_bad_header_is_named(tmp_path, text, named):
         read_table(tmp_path / "t.csv")
 
 
+def test_a_spreadsheet_is_no_table(tmp_path):
+    (tmp_path / "t.csv").write_bytes("patient,phase,image\nMüller,arterial,a\n".encode("cp1252"))
+    with pytest.raises(InputError, match="save it as 'CSV UTF-8'"):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"labels": {"1": "liver"}}'])
+def test_a_broken_decathlon_description_is_named(tmp_path, text):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(InputError, match="no description of a Decathlon task"):
+        read_table(tmp_path)
+
+
 @pytest.mark.slow
 def test_two_workers_give_what_one_gives(cohort, prepared, tmp_path):
     summary = prepare_cohort(cohort, tmp_path, spacing_mm=SPACING_MM, workers=2)

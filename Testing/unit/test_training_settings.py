@@ -79,6 +79,9 @@ def test_broken_yaml_is_one_sentence(tmp_path):
     path.write_text("a: [1, 2")
     with pytest.raises(InputError, match="no YAML"):
         load_config(str(path))
+    path.write_bytes(b"name: M\xfcller")
+    with pytest.raises(InputError, match="UTF-8"):
+        load_config(str(path))
     path.write_text(yaml.safe_dump([1, 2]))
     with pytest.raises(InputError, match="no fields"):
         load_config(str(path))

@@ -75,7 +75,10 @@ def _read(name_or_path: str) -> dict[str, Any]:
             close = difflib.get_close_matches(name_or_path, shipped, n=1)
             hint = f"did you mean '{close[0]}'?" if close else f"shipped are {', '.join(shipped)}."
             raise InputError(f"There is no configuration or file '{name_or_path}'; {hint}")
-        text = path.read_text("utf-8")
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"The configuration {path} is no text in UTF-8.") from error
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:

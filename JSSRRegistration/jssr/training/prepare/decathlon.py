@@ -24,13 +24,19 @@ def read_decathlon(folder: Path) -> list[Row]:
             f"The folder '{folder}' holds no dataset.json; give a CSV table or the folder of "
             "Task03_Liver."
         )
-    content = json.loads(description.read_text("utf-8"))
-    names = {str(value).lower() for value in content.get("labels", {}).values()}
+    try:
+        content = json.loads(description.read_text("utf-8"))
+        names = {str(value).lower() for value in content["labels"].values()}
+        cases = [(folder / case["image"], folder / case["label"]) for case in content["training"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"'{description}' is no description of a Decathlon task (labels and training cases); "
+            "unpack Task03_Liver again."
+        ) from error
     if "liver" not in names:
         raise InputError(f"The task in '{folder}' has no label 'liver'; JSSR knows Task03_Liver.")
     rows = []
-    for number, case in enumerate(content["training"]):
-        image, labels = folder / case["image"], folder / case["label"]
+    for number, (image, labels) in enumerate(cases):
         rows.append(
             Row(
                 line=number + 1,

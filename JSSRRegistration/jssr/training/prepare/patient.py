@@ -147,8 +147,8 @@ def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
         )
     if not same_geometry(Geometry.of(drawn), Geometry.of(item.scan), _SAME_PLACE_MM):
         raise InputError(
-            f"The segmentation '{item.row.segmentation}' lies elsewhere than its image or is turned "
-            "against it, by its header; give it on the image's grid."
+            f"The segmentation '{item.row.segmentation}' lies elsewhere than its image, or is "
+            "turned against it, by its header; give it on the image's grid."
         )
     placed = sitk.Resample(
         drawn,

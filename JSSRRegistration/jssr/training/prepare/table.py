@@ -55,10 +55,15 @@ def read_table(path: Path) -> tuple[list[Row], list[Fault]]:
         return read_decathlon(path), []
     if not path.is_file():
         raise InputError(f"There is no table '{path}'; check the path.")
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        reader = csv.DictReader(handle)
-        _check_columns(path, reader.fieldnames)
-        lines = [(number, record) for number, record in enumerate(reader, start=2)]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle)
+            _check_columns(path, reader.fieldnames)
+            lines = [(number, record) for number, record in enumerate(reader, start=2)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"The table {path} is no CSV text in UTF-8; save it as 'CSV UTF-8'."
+        ) from error
     rows: list[Row] = []
     faults: list[Fault] = []
     for number, record in lines:
@@ -77,7 +82,7 @@ def _check_columns(path: Path, names: object) -> None:
     if missing:
         raise InputError(
             f"The table {path} lacks the column {', '.join(missing)}; its first line must name "
-            "patient, phase and image."
+            "patient, phase and image, with commas between them."
         )
     unknown = [name for name in present if name not in _COLUMNS]
     if unknown:
