@@ -267,6 +267,8 @@ class JSSRRegistrationLogic:
     ) -> dict[Phase, Any]:
         """Make a phantom patient of four phases in the worker and load it: one volume a phase.
 
+        The progress is told again and again while waiting, so that a window can stay alive.
+
         Raises:
             JSSRError: packages are missing, or the worker failed.
         """
@@ -275,15 +277,21 @@ class JSSRRegistrationLogic:
         folder = TemporaryFolder(_temporaryParent())
         results: list[Message] = []
         errors: list[JSSRError] = []
+        latest = [("Start the worker", 0.0)]
         job = PhantomJob(
             "sample", folder.path / "patient", seed, _SAMPLE_SPACING_MM, scratch=folder.path
         )
         try:
             self._runner.submit(
                 job,
-                Listener(results.append, errors.append, callbacks.tellProgress, callbacks.tellLog),
+                Listener(
+                    results.append,
+                    errors.append,
+                    lambda step, fraction: latest.append((step, fraction)),
+                    callbacks.tellLog,
+                ),
             )
-            self._waitWhile(self._runner.busy)
+            self._waitWhile(self._runner.busy, lambda: callbacks.tellProgress(*latest[-1]))
             if errors:
                 raise errors[0]
             files = results[0]["files"]
@@ -327,10 +335,13 @@ class JSSRRegistrationLogic:
             self._waitWhile(self._run.active)
         return self._run.jobs
 
-    def _waitWhile(self, condition: Callable[[], bool]) -> None:
+    def _waitWhile(
+        self, condition: Callable[[], bool], meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         try:
             while condition():
                 self._runner.wait(_WAIT_S)
+                meanwhile()
         except BaseException:
             self.close()
             raise

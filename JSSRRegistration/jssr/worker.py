@@ -12,6 +12,7 @@ import platform
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from jssr import __version__
 from jssr.memory import return_large_blocks
@@ -96,10 +97,13 @@ def _version(package: str) -> str | None:
 
 
 def _free_memory() -> int | None:
+    """Bytes that a program may still take, what the system holds as cache included."""
     try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
         return None
+    available = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return 1024 * int(available[0]) if available else None
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
 import math
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import slicer
 from panel_driver import Panel
+from PySide6 import QtCore
 
 from JSSRRegistrationLib.outputs import SceneOutput
 from JSSRRegistrationLib.parameters import outputParameter
@@ -140,7 +142,13 @@ def test_a_bundle_that_is_none_is_refused(opened, tmp_path) -> None:
 
 def test_the_sample_patient_is_made_here(openModule: Callable[[], Panel]) -> None:
     panel = openModule()
+    ticks: list[None] = []
+    timer = QtCore.QTimer()
+    timer.timeout.connect(lambda: ticks.append(None))
+    timer.start(50)
+    began = time.monotonic()
     panel.ui.sampleButton.click()
+    assert len(ticks) > 2 * (time.monotonic() - began), "the window stood still meanwhile"
     assert panel.ui.fixedPhaseComboBox.currentText == "Portal-venous"
     assert len(panel.movingNames()) == 3
     fixed: Any = panel.ui.fixedSelector.currentNode()
