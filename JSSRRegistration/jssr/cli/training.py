@@ -88,13 +88,15 @@ def train(
 
         typer.echo(benchmark_table(settings, benchmark))
     else:
+        from jssr.training.launch import is_first_process
         from jssr.training.launch import train as run_training
 
-        with _bar() as bar:
+        with _bar(shown=is_first_process()) as bar:
             ending = run_training(
                 settings, resume=resume, init_from=init_from, progress=_shown(bar)
             )
-        typer.echo(f"Training {ending.value}; the run is in {settings.output}.")
+        if is_first_process():
+            typer.echo(f"Training {ending.value}; the run is in {settings.output}.")
 
 
 def export(
@@ -112,7 +114,7 @@ def export(
     typer.echo(f"Exported {taken.name} to {output}.")
 
 
-def _bar() -> "Progress":
+def _bar(shown: bool) -> "Progress":
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.table import Column
 
@@ -126,6 +128,7 @@ def _bar() -> "Progress":
             table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
         ),
         expand=True,
+        disable=not shown,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.utilities.rank_zero import rank_zero_only
 
 from jssr.bundle.load import load_networks
 from jssr.device import choose_device
@@ -57,6 +58,11 @@ def train(
             should_stop=should_stop,
         )
         return trainer.run()
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for the run: the only one, or the first that was started."""
+    return getattr(rank_zero_only, "rank", None) in (None, 0)
 
 
 def open_fabric(hardware: HardwareConfig) -> Fabric:
