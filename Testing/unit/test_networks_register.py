@@ -79,6 +79,22 @@ def test_nothing_moves_where_the_taper_is_zero(register: Register) -> None:
         assert field.abs().max() < 1e-3
 
 
+def test_motion_fades_in_a_margin_without_scans(register: Register) -> None:
+    moving, fixed, shift = shifted_pair(6)
+    taper = torch.zeros(1, 1, *(n + 32 for n in SHAPE))
+    taper[..., 4:-4, 4:-4, 4:-4] = 1.0
+    tight = registered(register, moving, fixed, torch.ones_like(fixed))
+    for field, close in zip(registered(register, moving, fixed, taper), tight, strict=True):
+        assert field.shape[2:] == torch.Size(n // 2 + 16 for n in SHAPE)
+        inside = field[..., 8:-8, 8:-8, 8:-8]
+        assert (inside - close)[..., 4:-4, 4:-4, 4:-4].norm(dim=1).mean() < 0.2
+        # Beyond the scans the motion goes on, and ends at the border.
+        assert field[..., 6, 20, 20].norm() > 0.5 * shift.norm()
+        assert jacobian_determinant(field, (2 * SPACING_MM,) * 3).min() > 0
+        field[..., 1:-1, 1:-1, 1:-1] = 0
+        assert field.abs().max() < 1e-3
+
+
 def test_scripted_and_eager_answers_agree(register: Register) -> None:
     scripted = torch.jit.script(register)
     arguments = textured(7), textured(8), torch.ones(1, 1, *SHAPE)

@@ -2,9 +2,10 @@
 
 import torch
 
-from jssr.registration.inference import Answer, finished, taper
+from jssr.registration.inference import Answer, Scans, finished, taper
+from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import compose_mm, exponentiate_mm, smooth_gaussian
-from jssr.spatial.geometry import Geometry
+from jssr.spatial.geometry import Geometry, same_geometry
 
 GRID = Geometry((64, 64, 48), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
 
@@ -14,6 +15,19 @@ def test_the_taper_is_one_beyond_thirty_millimetres_and_zero_at_the_border() -> 
     assert window[..., 10:-10, 10:-10, 10:-10].min() == 1.0
     assert window[..., 0].max() == 0.0 and window[:, :, 0].max() == 0.0
     assert abs(float(window[0, 0, 24, 32, 5]) - 0.5) < 1e-6
+
+
+def test_the_field_has_a_margin_of_its_own_around_the_scans() -> None:
+    nothing = GridVolume(torch.zeros(1, 1, *GRID.shape_zyx), torch.ones(1, 1, *GRID.shape_zyx) > 0)
+    scans = Scans(GRID, nothing, nothing)
+    field = scans.field_grid
+    assert scans.margin * 3.0 >= 40.0 and scans.margin % 8 == 0
+    x, y, z = (scans.margin,) * 3
+    assert same_geometry(field.part((x, y, z), GRID.size), GRID)
+    index = torch.arange(float(field.size[0])).expand(1, 1, *field.shape_zyx)
+    within = scans.within(index)
+    assert within.shape[2:] == GRID.shape_zyx
+    assert within[..., 0].max() == within[..., 0].min() == scans.margin
 
 
 def test_stored_fields_are_inverse_within_a_tenth_of_a_millimetre() -> None:

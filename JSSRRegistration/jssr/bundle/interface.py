@@ -5,7 +5,8 @@ from jssr.labels import CLASS_COUNT
 
 _IMAGE_SHAPE = "(batch, 1, z, y, x)"
 _LABELS_SHAPE = f"(batch, {CLASS_COUNT}, z, y, x)"
-_FIELD_SHAPE = "(batch, 3, z/2, y/2, x/2)"
+_TAPER_SHAPE = "(batch, 1, Z, Y, X), as the images or larger by 8 n voxels on both sides"
+_FIELD_SHAPE = "(batch, 3, Z/2, Y/2, X/2)"
 
 _MOVING = Port("moving", _IMAGE_SHAPE, "moving scan, window scaled to [-1, 1]")
 _FIXED = Port("fixed", _IMAGE_SHAPE, "fixed scan, window scaled to [-1, 1]")
@@ -30,7 +31,7 @@ def interfaces() -> dict[str, Interface]:
                 _FIXED,
                 Port("moving_valid", _IMAGE_SHAPE, "1 where the moving scan has voxels"),
                 Port("fixed_valid", _IMAGE_SHAPE, "1 where the fixed scan has voxels"),
-                Port("taper", _IMAGE_SHAPE, "factor on the velocity, 0 at the grid's border"),
+                Port("taper", _TAPER_SHAPE, "factor on the velocity, 0 at the grid's border"),
                 Port("spacing_mm", "number", "isotropic voxel size of the grid"),
             ),
             outputs=(

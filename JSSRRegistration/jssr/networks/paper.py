@@ -10,6 +10,7 @@ from torch import nn
 
 from jssr.networks.blocks import UNet
 from jssr.networks.config import NetworksConfig
+from jssr.networks.register import margins
 from jssr.spatial.fields import invert_mm
 
 
@@ -64,7 +65,7 @@ class PaperRegister(nn.Module):
         taper: torch.Tensor,
         spacing_mm: float,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Displacements in mm, both ``(b, 3, z/2, y/2, x/2)``; the second one by inversion.
+        """Displacements in mm, both on the taper's grid coarsened by two; the second by inversion.
 
         Nothing makes the first one invertible: where it folds, the second is only near its inverse.
         """
@@ -86,6 +87,8 @@ class PaperRegister(nn.Module):
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """The only answer, as a list of one level."""
         voxels = self.displacement(self.body(torch.cat((synthesized, fixed), dim=1)))
+        z, y, x = margins(fixed, taper)
+        voxels = F.pad(voxels, [x, x, y, y, z, z], mode="replicate")
         forward = F.avg_pool3d(voxels.float() * taper, 2) * spacing_mm
         coarse_mm = 2.0 * spacing_mm
         backward = invert_mm(forward, (coarse_mm, coarse_mm, coarse_mm), 15)

@@ -150,11 +150,14 @@ class Register(nn.Module):
         Args:
             moving, synthesized, fixed: ``(b, 1, z, y, x)`` in [-1, 1], sizes multiples of 16.
             moving_valid, fixed_valid: ``(b, 1, z, y, x)`` float, 1 where the scan has voxels.
-            taper: ``(b, 1, z, y, x)``, 1 where motion is free, falling to 0 at the grid's border.
+            taper: ``(b, 1, Z, Y, X)``, 1 where motion is free, falling to 0 at the border. Its grid
+                may exceed the images' by a multiple of 8 voxels, the same on both sides of an axis:
+                there the motion at the images' border goes on and fades.
             spacing_mm: the isotropic voxel size.
 
         Returns:
-            Two fields ``(b, 3, z/2, y/2, x/2)``, x, y, z order, mm, on the grid coarsened by two.
+            Two fields ``(b, 3, Z/2, Y/2, X/2)``, x, y, z order, mm, on the taper's grid coarsened
+            by two.
         """
         levels = self.forward_levels(
             moving, synthesized, fixed, moving_valid, fixed_valid, taper, spacing_mm
@@ -188,7 +191,8 @@ class Register(nn.Module):
         for scale in (2, 4):
             moving_pooled.append(valid_mean(moving_structure, moving_valid, scale))
             fixed_pooled.append(valid_mean(fixed_structure, fixed_valid, scale))
-        forward = torch.zeros_like(moving[:, :, ::8, ::8, ::8]).expand(-1, 3, -1, -1, -1)
+        margin = margins(moving, taper)
+        forward = torch.zeros_like(taper[:, :, ::8, ::8, ::8]).expand(-1, 3, -1, -1, -1)
         backward = forward
         answers: list[tuple[torch.Tensor, torch.Tensor]] = []
         for i, stage in enumerate(self.stages):
@@ -196,10 +200,10 @@ class Register(nn.Module):
             level, grid_level = scale // 4, grid // 4
             spacing = isotropic(spacing_mm * grid)
             feature_mm = spacing_mm * scale
-            forward = resample_field(forward, [n // grid for n in moving.shape[2:]])
-            backward = resample_field(backward, [n // grid for n in moving.shape[2:]])
+            forward = resample_field(forward, [n // grid for n in taper.shape[2:]])
+            backward = resample_field(backward, [n // grid for n in taper.shape[2:]])
             # Each stage learns to mend what it is given, not to steer the stages before it.
-            found = forward.detach()
+            found = cropped(forward.detach(), [n // grid for n in margin])
             here = resample_field(found, [n // scale for n in moving.shape[2:]])
             steps = isotropic(feature_mm)
             velocity = feature_mm * stage(
@@ -212,6 +216,8 @@ class Register(nn.Module):
                 found / feature_mm,
                 fixed_learned[grid_level],
             )
+            z, y, x = margin[0] // grid, margin[1] // grid, margin[2] // grid
+            velocity = F.pad(velocity, [x, x, y, y, z, z], mode="replicate")
             # The least taper of a block: what touches the grid's border does not move at all.
             velocity = velocity * -F.max_pool3d(-taper, grid)
             step = exponentiate_mm(velocity, spacing, self.squarings)
@@ -225,6 +231,18 @@ class Register(nn.Module):
 def isotropic(size_mm: float) -> tuple[float, float, float]:
     """The spacing of a grid with cubic voxels."""
     return (size_mm, size_mm, size_mm)
+
+
+def margins(volume: torch.Tensor, larger: torch.Tensor) -> list[int]:
+    """By how many voxels ``larger`` exceeds ``volume`` on either side, z, y, x."""
+    return [(b - a) // 2 for a, b in zip(volume.shape[2:], larger.shape[2:])]  # noqa: B905
+
+
+def cropped(volume: torch.Tensor, margin: list[int]) -> torch.Tensor:
+    """``volume`` without ``margin`` voxels on either side, z, y, x."""
+    for axis, width in enumerate(margin):
+        volume = volume.narrow(axis + 2, width, volume.shape[axis + 2] - 2 * width)
+    return volume
 
 
 def eroded(valid: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import SimpleITK as sitk
 import torch
+import torch.nn.functional as F
 
 from jssr.labels import LABELS, label_index
 from jssr.networks.structure import box_mean
@@ -37,11 +38,11 @@ def measure(
     """All figures of one registration.
 
     Args:
-        answer: finished, on the working grid.
+        answer: finished, on the field's grid.
         similarities: :func:`similarity` without and with the displacement.
     """
     spacing = pair.grid.spacing_mm
-    displacement = answer.fixed_to_moving_mm
+    displacement = pair.within(answer.fixed_to_moving_mm)
     determinant = jacobian_determinant(displacement, spacing)
     body = fixed_body(pair)
     fixed_labels = pair.fixed_probabilities[0].argmax(dim=0)
@@ -80,6 +81,9 @@ def similarity(pair: Pair, displacement_mm: torch.Tensor | None) -> float:
     """Mean absolute local correlation (5³ voxels) inside the fixed body, 0 to 1.
 
     The sign is dropped: between phases a vessel may be brighter or darker than its surroundings.
+
+    Args:
+        displacement_mm: ``(1, 3, z, y, x)`` on the working grid; ``None`` moves nothing.
     """
     moving, valid = pair.moving.hu.clamp(-200.0, 300.0), pair.moving.valid.float()
     if displacement_mm is not None:
@@ -188,9 +192,10 @@ def _organ(
 
 
 def _touches_border(mask: torch.Tensor, valid: torch.Tensor) -> bool:
-    """Whether the mask reaches a voxel beside which the scan has none."""
-    grown = torch.nn.functional.max_pool3d(mask[None, None].float(), 3, 1, 1)[0, 0] > 0
-    return bool((grown & ~valid).any())
+    """Whether the mask reaches a voxel beside which the scan or the grid has none."""
+    mask, valid = (F.pad(volume.float(), [1] * 6)[None, None] for volume in (mask, valid))
+    grown = F.max_pool3d(mask, 3, 1, 1)
+    return bool((grown > valid).any())
 
 
 def _lesions(

@@ -1,27 +1,51 @@
 """G and Φ on a working grid."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from jssr.bundle.load import Bundle
+from jssr.networks.register import cropped
 from jssr.registration.window import to_network
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import invert_mm, resample_field, smooth_gaussian
 from jssr.spatial.geometry import Geometry
 
-MARGIN_MM = 40.0
 TAPER_MM = 30.0
+_MARGIN_MM = 40.0
+_MARGIN_VOXELS = 8
+"""Of what the field's margin is a multiple: Φ's coarsest voxel."""
 
 
 @dataclass(frozen=True)
 class Scans:
-    """Both scans on the working grid, the moving one through the linear part."""
+    """Both scans on the working grid, the moving one through the linear part.
+
+    The grid encloses the fixed body closely. Displacements live on a larger one, ``field_grid``, in
+    whose margin the motion fades: nothing there needs the networks.
+    """
 
     grid: Geometry
     moving: GridVolume
     fixed: GridVolume
+
+    @property
+    def margin(self) -> int:
+        """By how many voxels the field's grid exceeds the working grid on every side."""
+        return _MARGIN_VOXELS * math.ceil(_MARGIN_MM / self.grid.spacing_mm[0] / _MARGIN_VOXELS)
+
+    @property
+    def field_grid(self) -> Geometry:
+        """The grid of displacements."""
+        low = -self.margin
+        x, y, z = (n + 2 * self.margin for n in self.grid.size)
+        return self.grid.part((low, low, low), (x, y, z))
+
+    def within(self, field: torch.Tensor) -> torch.Tensor:
+        """The part of ``(1, c, Z, Y, X)`` on the field's grid that lies on the working grid."""
+        return cropped(field, [self.margin] * 3)
 
 
 @dataclass(frozen=True)
@@ -36,7 +60,7 @@ class Pair(Scans):
 class Answer:
     """Displacements in mm ``(1, 3, z, y, x)``, CPU float32.
 
-    From Φ on the working grid coarsened by two; finished on the working grid itself.
+    From Φ on the field's grid coarsened by two; finished on the field's grid itself.
     """
 
     fixed_to_moving_mm: torch.Tensor
@@ -66,14 +90,14 @@ def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) ->
             to_network(pair.fixed.hu, window).to(device),
             pair.moving.valid.float().to(device),
             pair.fixed.valid.float().to(device),
-            taper(pair.grid).to(device),
+            taper(pair.field_grid).to(device),
             pair.grid.spacing_mm[0],
         )
     return Answer(there.float().cpu(), back.float().cpu())
 
 
 def finished(answer: Answer, grid: Geometry) -> Answer:
-    """Φ's fields as they are stored: on the working grid, smooth between Φ's voxels, inverse exact.
+    """Φ's fields as they are stored: on ``grid``, smooth between Φ's voxels, inverse exact.
 
     Trilinear interpolation of Φ's own 6 mm grid has kinks, through which a stored inverse misses
     by some 0.3 mm; smoothed onto the working grid it misses by less than 0.1 mm. The border voxels
@@ -100,8 +124,7 @@ def _frame(grid: Geometry) -> torch.Tensor:
 def taper(grid: Geometry) -> torch.Tensor:
     """Where motion is free: 1 inside, a raised cosine over the outer 30 mm, 0 in the border voxels.
 
-    ``(1, 1, z, y, x)``. The margin around the fixed volume is wider, so inside it nothing is
-    tapered.
+    ``(1, 1, z, y, x)``. The field's margin is wider, so on the working grid nothing is tapered.
     """
     ramps = []
     for count, spacing in zip(grid.shape_zyx, grid.spacing_mm[::-1], strict=True):

@@ -16,9 +16,9 @@ from jssr.bundle.manifest import Manifest
 from jssr.errors import Cancelled, InputError
 from jssr.labels import Phase, label_index
 from jssr.registration.apply import AIR_HU, warp_scan
+from jssr.registration.body import body_mask
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
-    MARGIN_MM,
     Answer,
     Pair,
     Scans,
@@ -46,6 +46,9 @@ from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.compact import compact
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
+
+BODY_MARGIN_MM = 6.0
+"""Around the fixed body: the skin's own edge, and what breathing brings in from beside it."""
 
 _LEAST_SHARED_ML = 10.0
 _NEED_SYNTHETIC_LABELS = {Output.MOVING_SEGMENTATION, Output.METRICS, Output.REPORT}
@@ -126,7 +129,8 @@ def register(
         fixed_segmentation = segment(fixed, bundle)
         steps.check()
         moving_segmentation = segment(moving, bundle)
-        prepared = partial(_scans, fixed, moving, fixed_mask, moving_mask, bundle.manifest)
+        grid = _grid_around_body(fixed_segmentation, bundle.manifest)
+        prepared = partial(_scans, grid, fixed, moving, fixed_mask, moving_mask)
         labelled = partial(_labelled, fixed_segmentation, moving_segmentation)
         scans = prepared(linear)
     fixed_guess = _phase(fixed_phase, fixed_segmentation)
@@ -141,7 +145,7 @@ def register(
         with steps.step("Refine"):
             answer = refine_answer(pair, synthesized, answer, bundle, refine, steps.check)
     with steps.step("Check"):
-        settled = settle(linear, pair, finished(answer, pair.grid))
+        settled = settle(linear, pair, finished(answer, pair.field_grid))
         judged = pair
         if settled.linear is not linear:
             judged = labelled(prepared(settled.linear), settled.linear)
@@ -159,7 +163,7 @@ def register(
         )
         verdict = judge(metrics)
     with steps.step("Make the outputs"):
-        forward, backward = _transforms(settled.linear, settled.fields, pair.grid)
+        forward, backward = _transforms(settled.linear, settled.fields, pair.field_grid)
         images = _images(
             set(outputs),
             fixed,
@@ -201,19 +205,33 @@ def _linear_part(
     return prealign(fixed, moving, fixed_mask, moving_mask, check)
 
 
+def _grid_around_body(fixed: Segmentation, manifest: Manifest) -> Geometry:
+    """The working grid: around the fixed body, or the whole scan where there is none.
+
+    What lies outside of the body would cost as much time as what lies inside.
+    """
+    mask = body_mask(fixed.grid.image(fixed.hu.numpy()))
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(mask)
+    part = fixed.grid
+    if shape.HasLabel(1):
+        x, y, z, *size = shape.GetBoundingBox(1)
+        part = part.part((x, y, z), (size[0], size[1], size[2]))
+    return working_grid(part, manifest.spacing_mm, BODY_MARGIN_MM, manifest.size_divisor)
+
+
 def _scans(
+    grid: Geometry,
     fixed: sitk.Image,
     moving: sitk.Image,
     fixed_mask: sitk.Image | None,
     moving_mask: sitk.Image | None,
-    manifest: Manifest,
     linear: np.ndarray,
 ) -> Scans:
-    grid = working_grid(Geometry.of(fixed), manifest.spacing_mm, MARGIN_MM, manifest.size_divisor)
     fixed_volume = resample_to_grid(fixed, grid, mask=fixed_mask)
     moving_volume = resample_to_grid(moving, grid, linear, moving_mask)
     shared_ml = (
-        float((fixed_volume.valid & moving_volume.valid).sum()) * manifest.spacing_mm**3 / 1000
+        float((fixed_volume.valid & moving_volume.valid).sum()) * grid.spacing_mm[0] ** 3 / 1000
     )
     if shared_ml < _LEAST_SHARED_ML:
         raise InputError(

@@ -54,14 +54,17 @@ class _Scene:
             probabilities.
         fixed: ``(points, c)``: the same of the fixed scan at ``points``, its structure twice.
         points: ``(points, 3)`` x, y, z index of the voxels inside the fixed body.
+        margin: voxels by which the field's grid exceeds the working grid on every side.
         kinds: how many of the channels are structure; the others are probabilities.
         moving_valid: ``(1, 1, z, y, x)``.
-        lesion: ``(1, 1, z, y, x)``, S's lesions of the fixed scan.
+        lesion: ``(1, 1, Z, Y, X)``, S's lesions of the fixed scan, on the field's grid.
+        free: ``(1, 1, Z, Y, X)``, the field's taper.
     """
 
     moving: torch.Tensor
     fixed: torch.Tensor
     points: torch.Tensor
+    margin: int
     kinds: int
     moving_valid: torch.Tensor
     lesion: torch.Tensor
@@ -127,8 +130,11 @@ def _scene(pair: Pair, synthesized: torch.Tensor, bundle: Bundle) -> _Scene:
         points=where.flip(1).float(),
         kinds=kinds,
         moving_valid=eroded(pair.moving.valid.float().to(device)),
-        lesion=pair.fixed_probabilities[:, lesion : lesion + 1].to(device),
-        free=taper(pair.grid).to(device),
+        margin=pair.margin,
+        lesion=F.pad(
+            pair.fixed_probabilities[:, lesion : lesion + 1].to(device), [pair.margin] * 6
+        ),
+        free=taper(pair.field_grid).to(device),
         spacing_mm=pair.grid.spacing_mm[0],
     )
 
@@ -208,7 +214,7 @@ def _objective(
     chosen: torch.Tensor,
 ) -> torch.Tensor:
     points = scene.points[chosen]
-    on_field = (points + 0.5) / level.factor - 0.5
+    on_field = (points + scene.margin + 0.5) / level.factor - 0.5
     displacement = _at(field, on_field).t()
     moved = points + displacement / scene.spacing_mm
     found = _at(scene.moving, moved).t()

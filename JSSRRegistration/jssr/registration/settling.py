@@ -33,9 +33,10 @@ def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
     Registration never makes an alignment worse, and two scans of a patient who did not breathe
     differently get a rigid transform, free of the networks' noise.
     """
+    found = pair.within(fields.fixed_to_moving_mm)
     before = similarity(pair, None)
-    after = similarity(pair, fields.fixed_to_moving_mm)
-    rigid = _rigid_part(pair, fields)
+    after = similarity(pair, found)
+    rigid = _rigid_part(pair, found)
     rigid_after = similarity(pair, _displacement(pair, rigid))
     if after >= max(before, rigid_after):
         return Settled(linear, fields, (before, after))
@@ -45,12 +46,12 @@ def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
     return Settled(linear, Answer(still, still), (before, before))
 
 
-def _rigid_part(pair: Pair, fields: Answer) -> np.ndarray:
+def _rigid_part(pair: Pair, displacement_mm: torch.Tensor) -> np.ndarray:
     where = fixed_body(pair) & pair.fixed.valid[0, 0] & pair.moving.valid[0, 0]
     if int(where.sum()) < 100:
         return np.eye(4)
     points = _points(pair)[0][:, where].numpy().T.astype(np.float64)
-    return rigid_fit(points, points + fields.fixed_to_moving_mm[0][:, where].numpy().T)
+    return rigid_fit(points, points + displacement_mm[0][:, where].numpy().T)
 
 
 def _displacement(pair: Pair, matrix: np.ndarray) -> torch.Tensor:

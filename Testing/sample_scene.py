@@ -1,0 +1,75 @@
+"""Textured scans on a working grid with a known smooth deformation, and what is made of them."""
+
+import torch
+
+from jssr.labels import CLASS_COUNT, label_index
+from jssr.registration.inference import Answer, Pair
+from jssr.registration.working_grid import GridVolume
+from jssr.spatial.fields import exponentiate_mm, resample_field, smooth_gaussian
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.warp import voxel_coordinates, warp
+
+GRID = Geometry((48, 48, 48), (3.0, 3.0, 3.0), (-72.0, -72.0, 900.0))
+ORGAN = label_index("liver")
+
+
+def textured_hu(seed: int) -> torch.Tensor:
+    """Soft tissue with structure of about a centimetre, ``(1, 1, z, y, x)`` HU."""
+    noise = torch.randn(1, 1, *GRID.shape_zyx, generator=torch.Generator().manual_seed(seed))
+    return 40.0 + 900.0 * smooth_gaussian(noise, 1.5)
+
+
+def ball(radius_mm: float) -> torch.Tensor:
+    """A ball in the middle of the grid, ``(1, 1, z, y, x)`` in {0, 1}."""
+    index = voxel_coordinates(list(GRID.shape_zyx), torch.device("cpu"))
+    middle = torch.tensor([0.5 * (n - 1) for n in GRID.size]).view(1, 3, 1, 1, 1)
+    return ((index - middle).norm(dim=1, keepdim=True) * 3.0 < radius_mm).float()
+
+
+def smooth_motion(seed: int, size_mm: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """A diffeomorphism and its inverse, mm, on the working grid; zero at its border."""
+    noise = torch.randn(1, 3, 12, 12, 12, generator=torch.Generator().manual_seed(seed))
+    velocity = smooth_gaussian(noise, 2.0)
+    velocity = resample_field(velocity / velocity.abs().max(), list(GRID.shape_zyx)) * size_mm
+    velocity = velocity * smooth_gaussian(ball(70.0), 3.0)
+    return exponentiate_mm(velocity, (3.0,) * 3, 6), exponentiate_mm(-velocity, (3.0,) * 3, 6)
+
+
+def pair_of(fixed_hu: torch.Tensor, moving_hu: torch.Tensor, moving_organ: torch.Tensor) -> Pair:
+    """Both scans with a ball of liver: in the middle of the fixed one, given on the moving one."""
+    everywhere = torch.ones_like(fixed_hu, dtype=torch.bool)
+    return Pair(
+        GRID,
+        GridVolume(moving_hu, everywhere),
+        GridVolume(fixed_hu, everywhere),
+        _probabilities(moving_organ),
+        _probabilities(ball(50.0)),
+    )
+
+
+def moved_pair(seed: int, size_mm: float) -> tuple[Pair, torch.Tensor]:
+    """A pair whose moving scan was deformed, and the true displacement fixed-to-moving, mm."""
+    there, back = smooth_motion(seed, size_mm)
+    fixed = textured_hu(seed)
+    spacing = (3.0, 3.0, 3.0)
+    return pair_of(fixed, warp(fixed, back, spacing), warp(ball(50.0), back, spacing)), there
+
+
+def on_field_grid(pair: Pair, displacement_mm: torch.Tensor, factor: int = 1) -> torch.Tensor:
+    """A displacement on the working grid, continued by zero to the field's, coarsened."""
+    full = torch.nn.functional.pad(displacement_mm, [pair.margin] * 6)
+    return torch.nn.functional.avg_pool3d(full, factor)
+
+
+def no_motion(pair: Pair) -> Answer:
+    """Φ's answer that moves nothing."""
+    z, y, x = pair.field_grid.shape_zyx
+    zero = torch.zeros(1, 3, z // 2, y // 2, x // 2)
+    return Answer(zero, zero.clone())
+
+
+def _probabilities(organ: torch.Tensor) -> torch.Tensor:
+    found = torch.zeros(1, CLASS_COUNT, *organ.shape[2:])
+    found[:, ORGAN : ORGAN + 1] = organ
+    found[:, :1] = 1.0 - organ
+    return found

@@ -1,0 +1,123 @@
+"""Instance optimization: it finds known motion, keeps what is right, and never folds."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from jssr.bundle.load import Bundle, load_bundle
+from jssr.errors import Cancelled
+from jssr.labels import label_index
+from jssr.registration.inference import Answer, Pair
+from jssr.registration.refinement import bending, refine_answer
+from jssr.registration.result import Refine
+from jssr.registration.window import to_network
+from jssr.spatial.fields import compose_mm, resample_field
+from jssr.spatial.jacobian import jacobian_determinant
+from sample_bundle import write_untrained_bundle
+from sample_scene import ball, moved_pair, no_motion, on_field_grid, pair_of, textured_hu
+
+SPACING = (3.0, 3.0, 3.0)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
+
+
+def refined(pair: Pair, answer: Answer, bundle: Bundle, effort: Refine = Refine.FAST) -> Answer:
+    """Refined as if the generator repainted nothing."""
+    synthesized = to_network(pair.moving.hu, bundle.manifest.window_hu)
+    return refine_answer(pair, synthesized, answer, bundle, effort, lambda: None)
+
+
+def error_mm(pair: Pair, answer: Answer, truth: torch.Tensor) -> torch.Tensor:
+    full = resample_field(answer.fixed_to_moving_mm, list(pair.field_grid.shape_zyx))
+    inside = ball(60.0)[0, 0] > 0
+    return (pair.within(full) - truth).norm(dim=1)[0][inside]
+
+
+@pytest.mark.parametrize("size_mm", [8.0, 16.0])
+def test_finds_a_known_motion(bundle: Bundle, size_mm: float) -> None:
+    pair, truth = moved_pair(3, size_mm)
+    before = error_mm(pair, no_motion(pair), truth)
+    after = error_mm(pair, refined(pair, no_motion(pair), bundle), truth)
+    assert after.mean() < 0.35 * before.mean()
+    assert after.max() < before.max()
+
+
+@pytest.mark.slow
+def test_full_is_no_worse_than_fast(bundle: Bundle) -> None:
+    pair, truth = moved_pair(4, 12.0)
+    fast = error_mm(pair, refined(pair, no_motion(pair), bundle), truth).mean()
+    full = error_mm(pair, refined(pair, no_motion(pair), bundle, Refine.FULL), truth).mean()
+    assert full < 1.05 * fast
+
+
+def test_the_right_answer_stays(bundle: Bundle) -> None:
+    pair, truth = moved_pair(5, 12.0)
+    right = Answer(on_field_grid(pair, truth, 2), on_field_grid(pair, -truth, 2))
+    assert error_mm(pair, refined(pair, right, bundle), truth).mean() < 0.4
+
+
+def test_both_directions_stay_inverse_and_nothing_folds(bundle: Bundle) -> None:
+    pair, _ = moved_pair(6, 16.0)
+    answer = refined(pair, no_motion(pair), bundle)
+    spacing = (6.0, 6.0, 6.0)
+    there, back = answer.fixed_to_moving_mm, answer.moving_to_fixed_mm
+    assert there.norm(dim=1).max() > 2.0
+    assert compose_mm(there, back, spacing).norm(dim=1).max() < 0.5
+    assert jacobian_determinant(there, spacing).min() > 0.1
+
+
+def test_nothing_moves_without_tissue(bundle: Bundle) -> None:
+    air = torch.full_like(textured_hu(0), -1000.0)
+    pair = pair_of(air, textured_hu(1), ball(50.0))
+    answer = no_motion(pair)
+    assert refined(pair, answer, bundle) is answer
+
+
+def test_the_same_pair_gives_the_same_answer(bundle: Bundle) -> None:
+    pair, _ = moved_pair(7, 5.0)
+    first, second = (refined(pair, no_motion(pair), bundle) for _ in range(2))
+    assert torch.equal(first.fixed_to_moving_mm, second.fixed_to_moving_mm)
+
+
+def test_a_lesion_keeps_its_volume_better_than_without_the_term(bundle: Bundle) -> None:
+    pair, _ = moved_pair(8, 16.0)
+    marked = pair.fixed_probabilities.clone()
+    marked[:, label_index("lesion")] = ball(30.0)[:, 0]
+    inside = ball(30.0)[0, 0] > 0
+
+    def change(scene: Pair) -> float:
+        answer = refined(scene, no_motion(scene), bundle)
+        full = resample_field(answer.fixed_to_moving_mm, list(scene.field_grid.shape_zyx))
+        determinant = jacobian_determinant(scene.within(full), SPACING)
+        return float(determinant[0][inside].log().abs().mean())
+
+    assert change(replace(pair, fixed_probabilities=marked)) < change(pair)
+
+
+def test_a_request_to_stop_is_heard(bundle: Bundle) -> None:
+    pair, _ = moved_pair(9, 5.0)
+
+    def stop() -> None:
+        raise Cancelled("enough")
+
+    synthesized = to_network(pair.moving.hu, bundle.manifest.window_hu)
+    with pytest.raises(Cancelled):
+        refine_answer(pair, synthesized, no_motion(pair), bundle, Refine.FAST, stop)
+
+
+def test_bending_of_a_parabola_in_closed_form() -> None:
+    """u = a x² has the second derivative 2 a along x alone; times the spacing, (2 a h)²."""
+    x = torch.arange(12.0) * 4.0
+    field = torch.zeros(1, 3, 8, 10, 12)
+    field[:, 1] = 0.01 * x**2
+    assert float(bending(field, (4.0, 4.0, 4.0))) == pytest.approx((2 * 0.01 * 4.0) ** 2 / 3)
+
+
+def test_bending_of_any_affine_map_is_zero() -> None:
+    z, y, x = torch.meshgrid(torch.arange(6.0), torch.arange(7.0), torch.arange(8.0), indexing="ij")
+    field = torch.stack((0.1 * x - 0.2 * y, 0.3 * z + 1.0, 0.05 * x + 0.1 * y))[None]
+    assert float(bending(field, (2.0, 2.0, 2.0))) < 1e-10
