@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
-from jssr.labels import CLASS_COUNT, LABELS
+from jssr.labels import CLASS_COUNT, LABELS, label_index
 from jssr.registration.window import to_network
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
@@ -15,6 +15,16 @@ from jssr.spatial.linear import affine_to_sitk
 from jssr.spatial.warp import sample, voxel_coordinates
 
 _LABEL_THRESHOLD = 127
+_IN_ONE_PIECE = (
+    "liver",
+    "spleen",
+    "right_kidney",
+    "left_kidney",
+    "aorta",
+    "inferior_vena_cava",
+    "gallbladder",
+    "pancreas",
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +77,22 @@ def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
     outside = ~volume.valid[:, 0]
     probabilities[:, 1:] *= volume.valid
     probabilities[:, 0][outside] = 1.0
-    return Segmentation(volume.hu[0, 0], probabilities, grid)
+    return Segmentation(volume.hu[0, 0], in_one_piece(probabilities), grid)
+
+
+def in_one_piece(probabilities: torch.Tensor) -> torch.Tensor:
+    """``(1, classes, z, y, x)`` without what lies apart from an organ's largest piece.
+
+    Of organs that come in one piece, the others are mistakes; they become background.
+    """
+    labels = probabilities[0].argmax(dim=0).to(torch.uint8).numpy()
+    for index in (label_index(name) for name in _IN_ONE_PIECE):
+        mask = sitk.GetImageFromArray((labels == index).astype(np.uint8))
+        pieces = sitk.RelabelComponent(sitk.ConnectedComponent(mask))
+        apart = torch.from_numpy(sitk.GetArrayFromImage(pieces) > 1)
+        probabilities[0, 0][apart] += probabilities[0, index][apart]
+        probabilities[0, index][apart] = 0.0
+    return probabilities
 
 
 def label_map(probabilities: torch.Tensor, grid: Geometry, image: sitk.Image) -> sitk.Image:

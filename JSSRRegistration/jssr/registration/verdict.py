@@ -3,6 +3,12 @@
 from jssr.labels import LABELS
 from jssr.registration.result import Metrics, OrganFigures, Verdict, VerdictLevel
 
+# Similarity after registration: of phantoms it is 0.65 and more, of what cannot be registered at
+# most 0.46 (``python -m jssr.evaluation.verdicts``; docs/benchmark.md has the figures).
+_FAILED_BELOW, _DOUBTFUL_BELOW = 0.40, 0.55
+# Where the scans themselves are so alike, labels that differ are S's own mistake.
+_SURELY_ALIKE = 0.85
+
 # Below these volumes S has seen a part of the organ, or something else that looks like it.
 _LEAST_JUDGING_ML = {"liver": 400.0, "spleen": 60.0, "right_kidney": 60.0, "left_kidney": 60.0}
 _TITLES = {label.name: label.title.lower() for label in LABELS}
@@ -17,9 +23,8 @@ def judge(metrics: Metrics) -> Verdict:
     doubts: list[str] = []
     _judge_images(metrics, failures, doubts)
     _judge_deformation(metrics, failures, doubts)
-    for organ in metrics.organs:
-        least_ml = _LEAST_JUDGING_ML.get(organ.name)
-        if least_ml is not None and min(organ.fixed_volume_ml, organ.moving_volume_ml) >= least_ml:
+    if metrics.similarity_after < _SURELY_ALIKE:
+        for organ in metrics.organs:
             _judge_organ(organ, failures, doubts)
     if failures:
         return Verdict(VerdictLevel.FAILED, tuple(failures + doubts))
@@ -32,8 +37,8 @@ def _judge_images(metrics: Metrics, failures: list[str], doubts: list[str]) -> N
         reasons = failures if shared < 0.25 else doubts
         reasons.append(f"the scans share only {shared:.0%} of the fixed scan's body")
     before, after = metrics.similarity_before, metrics.similarity_after
-    if after < 0.4:
-        reasons = failures if after < 0.3 else doubts
+    if after < _DOUBTFUL_BELOW:
+        reasons = failures if after < _FAILED_BELOW else doubts
         reasons.append(f"the registered scans look little alike (local correlation {after:.2f})")
     if metrics.deformation.max_mm == 0 and before < 0.8:
         doubts.append("no deformation made the scans look more alike than the rigid alignment")
@@ -44,7 +49,7 @@ def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str])
     if folding > 0.0005:
         reasons = failures if folding > 0.01 else doubts
         reasons.append(f"the deformation folds in {folding:.2%} of the body")
-    if metrics.deformation.log_jacobian_sd > 0.5:
+    if metrics.deformation.log_jacobian_sd > 0.4:
         doubts.append("the deformation squeezes and stretches tissue implausibly")
     for lesion in metrics.lesions:
         if lesion.diameter_mm >= 10.0 and abs(lesion.volume_change) > 0.25:
@@ -55,9 +60,14 @@ def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str])
 
 
 def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) -> None:
+    least_ml = _LEAST_JUDGING_ML.get(organ.name)
+    if least_ml is None or min(organ.fixed_volume_ml, organ.moving_volume_ml) < least_ml:
+        return
     title, dice = _TITLES[organ.name], organ.dice_after
-    if dice is not None and dice < 0.8:
-        reasons = failures if dice < 0.6 else doubts
+    if organ.name != "liver" and organ.cut_by_field_of_view:
+        return
+    if dice is not None and dice < 0.75:
+        reasons = failures if organ.name == "liver" and dice < 0.6 else doubts
         reasons.append(f"the {title} of the two scans does not match well (Dice {dice:.2f})")
     if organ.volume_change is not None and abs(organ.volume_change) > 0.3:
         doubts.append(f"the {title} changes its volume by {organ.volume_change:+.0%}")

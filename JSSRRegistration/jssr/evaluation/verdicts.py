@@ -1,0 +1,134 @@
+"""How well the verdict tells good registrations from failed ones.
+
+``python -m jssr.evaluation.verdicts COHORT`` registers each pair of a cohort with known truth as
+it is and spoilt in every way of :mod:`jssr.evaluation.provoked`, and prints what was called what.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from jssr.bundle.load import Bundle, load_bundle
+from jssr.errors import InputError
+from jssr.evaluation.cohort import Case, displacement_on, load_case
+from jssr.evaluation.metrics import target_registration_error
+from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.provoked import KINDS, Provoked
+from jssr.registration.pipeline import register
+from jssr.registration.result import Output, Refine, RegistrationResult
+from jssr.spatial.geometry import Geometry
+
+FAILED_FROM_MM = 5.0
+AS_IT_IS = "as it is"
+REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One registration and what was made of it.
+
+    Attributes:
+        kind: what was spoilt, or :data:`AS_IT_IS`.
+        error_liver_mm: mean error in the liver; ``None`` where there is no truth.
+        level: the verdict, or :data:`REFUSED` where the pair was not registered at all.
+        reasons: why; of a refusal, its message.
+        metrics: the figures the verdict rests on; empty after a refusal.
+    """
+
+    case: str
+    kind: str
+    error_liver_mm: float | None
+    level: str
+    reasons: tuple[str, ...]
+    metrics: dict
+
+    @property
+    def failed(self) -> bool:
+        """More than 5 mm mean error in the liver, or no truth to reach."""
+        return self.error_liver_mm is None or self.error_liver_mm > FAILED_FROM_MM
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a user would use it without looking."""
+        return self.level == "good"
+
+
+def judged_pairs(
+    cases: Sequence[Case], kinds: Sequence[str], bundle: Bundle, refine: Refine
+) -> Iterator[Judged]:
+    """Register each pair as it is and spoilt; the next pair is the other patient's.
+
+    Args:
+        cases: pairs with truth and fixed segmentation.
+        kinds: of :data:`jssr.evaluation.provoked.KINDS`.
+    """
+    for number, case in enumerate(cases):
+        data, other = load_case(case), load_case(cases[(number + 1) % len(cases)])
+        pairs = {AS_IT_IS: Provoked(data.fixed, data.moving, data.truth_mm)}
+        pairs |= {kind: KINDS[kind](data, other) for kind in kinds}
+        for kind, pair in pairs.items():
+            try:
+                result = register(
+                    pair.fixed, pair.moving, bundle, refine=refine, outputs=[Output.TRANSFORM]
+                )
+            except InputError as error:
+                yield Judged(case.name, kind, None, REFUSED, (str(error),), {})
+                continue
+            assert data.liver is not None
+            yield _judged(case.name, kind, pair, result, data.liver)
+
+
+def _judged(name: str, kind: str, pair: Provoked, result: RegistrationResult, liver) -> Judged:
+    error = None
+    if pair.truth_mm is not None:
+        found = displacement_on(result.fixed_to_moving.to_sitk(), Geometry.of(pair.fixed))
+        measured = target_registration_error(found, pair.truth_mm, liver)
+        error = None if measured is None else measured.mean_mm
+    verdict = result.verdict
+    metrics = asdict(result.metrics)
+    return Judged(name, kind, error, verdict.level.value, verdict.reasons, metrics)
+
+
+def summary(judged: Sequence[Judged]) -> dict[str, float]:
+    """How many failures were told, and how many good registrations were doubted, in percent."""
+    failures = [row for row in judged if row.failed]
+    good = [row for row in judged if not row.failed]
+    figures = {"failures": float(len(failures)), "good": float(len(good))}
+    if failures:
+        told = sum(not row.trusted for row in failures)
+        figures["failures_told_percent"] = 100.0 * told / len(failures)
+    if good:
+        figures["good_doubted_percent"] = 100.0 * sum(not r.trusted for r in good) / len(good)
+    return figures
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m jssr.evaluation.verdicts")
+    parser.add_argument("cohort", help="folder with a manifest, or phantoms:FIRST-LAST")
+    parser.add_argument("--kinds", default=",".join(KINDS), help="what is spoilt, by comma")
+    parser.add_argument("--refine", type=Refine, choices=list(Refine), default=Refine.FAST)
+    parser.add_argument("--output", type=Path, help="folder for verdicts.json and phantoms")
+    arguments = parser.parse_args()
+    kinds = [kind for kind in arguments.kinds.split(",") if kind]
+    output = arguments.output
+    output.mkdir(parents=True, exist_ok=True)
+    cases = open_cohort(arguments.cohort, output, progress=lambda step, done: None)
+    bundle = load_bundle(None, torch.device("cpu"))
+    rows = []
+    for row in judged_pairs(cases, kinds, bundle, arguments.refine):
+        error = "–" if row.error_liver_mm is None else f"{row.error_liver_mm:.1f} mm"
+        reasons = "; ".join(row.reasons)
+        sys.stdout.write(f"{row.case}  {row.kind:16s} {error:>8s}  {row.level}: {reasons}\n")
+        rows.append(row)
+        (output / "verdicts.json").write_text(json.dumps([asdict(r) for r in rows], indent=1))
+    sys.stdout.write(json.dumps(summary(rows)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

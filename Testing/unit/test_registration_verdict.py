@@ -1,0 +1,105 @@
+"""The verdict says what speaks against a registration, and nothing against a good one."""
+
+from dataclasses import replace
+
+import pytest
+
+from jssr.registration.result import (
+    Deformation,
+    LesionFigures,
+    Metrics,
+    OrganFigures,
+    VerdictLevel,
+)
+from jssr.registration.verdict import judge
+
+LIVER = OrganFigures("liver", 0.85, 0.96, 1500.0, 1480.0, 0.02, False)
+GOOD = Metrics(
+    overlap_fraction=0.95,
+    similarity_before=0.5,
+    similarity_after=0.7,
+    deformation=Deformation(4.0, 9.0, 14.0, 0.0, 0.12),
+    organs=(LIVER, OrganFigures("spleen", 0.8, 0.93, 200.0, 195.0, 0.03, False)),
+    lesions=(LesionFigures((0.0, 0.0, 0.0), 22.0, 5.6, 0.03),),
+    intensities=(),
+    synthesis_dice=0.9,
+    seconds={},
+    peak_memory_mb=900.0,
+)
+
+
+def with_organ(**changes: object) -> Metrics:
+    return replace(GOOD, organs=(replace(LIVER, **changes),))
+
+
+def test_a_good_registration_is_good_and_gives_no_reason() -> None:
+    verdict = judge(GOOD)
+    assert verdict.level is VerdictLevel.GOOD and verdict.reasons == ()
+
+
+@pytest.mark.parametrize(
+    ("metrics", "level", "said"),
+    [
+        (replace(GOOD, overlap_fraction=0.4), "doubtful", "share only 40%"),
+        (replace(GOOD, overlap_fraction=0.1), "failed", "share only 10%"),
+        (replace(GOOD, similarity_after=0.5), "doubtful", "look little alike"),
+        (replace(GOOD, similarity_after=0.35), "failed", "look little alike"),
+        (
+            replace(GOOD, deformation=Deformation(0.0, 0.0, 0.0, 0.0, 0.0)),
+            "doubtful",
+            "no deformation made the scans look more alike",
+        ),
+        (
+            replace(GOOD, deformation=replace(GOOD.deformation, folding_fraction=0.001)),
+            "doubtful",
+            "folds in 0.10%",
+        ),
+        (
+            replace(GOOD, deformation=replace(GOOD.deformation, folding_fraction=0.02)),
+            "failed",
+            "folds in 2.00%",
+        ),
+        (
+            replace(GOOD, deformation=replace(GOOD.deformation, log_jacobian_sd=0.6)),
+            "doubtful",
+            "implausibly",
+        ),
+        (with_organ(dice_after=0.7), "doubtful", "the liver of the two scans"),
+        (with_organ(dice_after=0.5), "failed", "the liver of the two scans"),
+        (with_organ(volume_change=-0.4), "doubtful", "changes its volume by -40%"),
+        (
+            replace(GOOD, lesions=(LesionFigures((0.0, 0.0, 0.0), 22.0, 5.6, -0.3),)),
+            "doubtful",
+            "a lesion of 22 mm",
+        ),
+    ],
+)
+def test_each_trouble_is_told(metrics: Metrics, level: str, said: str) -> None:
+    verdict = judge(metrics)
+    assert verdict.level.value == level
+    assert len(verdict.reasons) == 1 and said in verdict.reasons[0]
+
+
+@pytest.mark.parametrize(
+    "organ",
+    [
+        replace(LIVER, dice_after=0.3, moving_volume_ml=90.0),
+        replace(LIVER, name="spleen", dice_after=0.3, cut_by_field_of_view=True),
+        replace(LIVER, name="pancreas", dice_after=0.3),
+        replace(LIVER, dice_after=None, volume_change=None),
+    ],
+)
+def test_labels_that_say_little_decide_nothing(organ: OrganFigures) -> None:
+    """Too little of an organ, an organ that the field of view cuts, one that S hardly knows."""
+    assert judge(replace(GOOD, organs=(organ,))).level is VerdictLevel.GOOD
+
+
+def test_labels_do_not_outvote_scans_that_are_the_same() -> None:
+    alike = replace(with_organ(dice_after=0.3), similarity_after=0.95)
+    assert judge(alike).level is VerdictLevel.GOOD
+
+
+def test_the_reasons_for_a_failure_come_first() -> None:
+    verdict = judge(replace(with_organ(dice_after=0.7), similarity_after=0.3))
+    assert verdict.level is VerdictLevel.FAILED
+    assert "look little alike" in verdict.reasons[0] and "liver" in verdict.reasons[1]
