@@ -2,6 +2,7 @@
 # make test         set up what the tests need, then run them
 # make system-deps  Debian packages that the tests need (GL, Qt's libraries, Chromium)
 # make test-slow    the proofs that take minutes, the benchmark with other programs left out
+# make ablation     train four small models, with and without G and S, and compare them
 # make test-torch   the default model on the oldest and the newest torch, each in its own environment
 # make lint         ruff and pyright
 # make clean        remove the environment and what the other targets made
@@ -19,7 +20,7 @@ PYTEST_ARGS ?=
 
 TORCH_TESTED := 2.6.0 2.15.0
 
-.PHONY: demo test test-slow test-torch lint system-deps clean
+.PHONY: demo test test-slow test-torch ablation lint system-deps clean
 
 demo: $(VENV)/.ready-to-run
 	$(BIN)/jssr demo --output demo --overwrite
@@ -34,6 +35,9 @@ test-slow: $(VENV)/.ready-to-test
 
 test-torch: $(VENV)/.ready-to-test $(TORCH_TESTED:%=.venv-torch-%/.ready)
 	$(BIN)/python -m pytest -m slow Testing/unit/test_bundle_torch_versions.py
+
+ablation: $(VENV)/.ready-to-test
+	$(BIN)/python tools/ablation.py --output build/ablation
 
 lint: $(VENV)/.ready-to-test
 	$(BIN)/ruff check

@@ -1,0 +1,66 @@
+"""``make ablation``: equal budgets, and a table of what was measured."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jssr.training.settings import load_config
+
+TOOL = Path(__file__).parents[2] / "tools" / "ablation.py"
+_SPEC = importlib.util.spec_from_file_location("ablation", TOOL)
+assert _SPEC is not None and _SPEC.loader is not None
+ablation = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(ablation)
+
+ROW = {
+    "tre_liver_mm": 3.0,
+    "tre_body_mm": 2.5,
+    "tre_liver_identity_mm": 9.0,
+    "tre_body_identity_mm": 8.0,
+    "warped_dice": 0.7,
+    "warped_dice_identity": 0.5,
+    "folding": 0.0,
+    "log_jacobian_sd": 0.1,
+}
+
+
+@pytest.mark.parametrize("arm", ablation.ARMS)
+def test_every_arm_is_a_shipped_configuration_without_truth(arm: str) -> None:
+    synthesizes, segments = ablation.ARMS[arm]
+    config = load_config(arm)
+    assert (config.method.synthesis, config.method.segmentation) == (synthesizes, segments)
+    assert config.loss.true_field == config.loss.true_synthesis == config.loss.true_labels == 0.0
+
+
+def test_every_arm_makes_as_many_steps_of_registration() -> None:
+    for segments in (False, True):
+        made = ablation.stages(segments, 100)
+        assert sum(s["steps"] for s in made if s["name"] != "segmentor") == 100
+        assert (made[0]["name"] == "segmentor") == segments
+
+
+def test_the_table_names_the_unregistered_first() -> None:
+    lines = ablation.table({"reg": ROW, "jssr": {**ROW, "dice_mean": 0.8}}).splitlines()
+    assert [line.split(" | ")[0].strip("| ") for line in lines[2:]] == [
+        "unregistered",
+        "reg",
+        "jssr",
+    ]
+    assert lines[2].startswith("| unregistered | 9 | 8 | 0.5 | – |")
+    assert lines[4].endswith("| 0.8 |")
+
+
+@pytest.mark.slow
+def test_a_small_study_runs_and_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, TOOL, "--output", tmp_path, "--steps", "4", "--pairs", "2"]
+    for _ in range(2):
+        subprocess.run(command, check=True, capture_output=True)
+    assert len((tmp_path / "table.md").read_text(encoding="utf-8").splitlines()) == 7
+    for arm in ablation.ARMS:
+        lines = (tmp_path / arm / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+        rows = [row for row in map(json.loads, lines) if row["group"] == "validation"]
+        assert len(rows) == 1
