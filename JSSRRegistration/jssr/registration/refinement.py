@@ -22,6 +22,9 @@ _SAMPLES = 20_000
 _JUDGING_SAMPLES = 60_000
 _LABEL_WEIGHT = 0.01
 _LESION_WEIGHT = 0.01
+_CONTRAST_SIGMA = 3.0
+_CONTRAST_NOISE_SIGMA = 0.7
+_CONTRAST_FLOOR = 0.05
 _SEED = 20200823
 
 
@@ -50,12 +53,12 @@ class _Scene:
     """What the objective compares, on the working grid.
 
     Attributes:
-        moving: ``(1, c, z, y, x)``: structure of the raw and of the synthesized scan, then S's
-            probabilities.
+        moving: ``(1, c, z, y, x)``: structure of the raw and of the synthesized scan, the latter's
+            local contrast, then S's probabilities.
         fixed: ``(points, c)``: the same of the fixed scan at ``points``, its structure twice.
         points: ``(points, 3)`` x, y, z index of the voxels inside the fixed body.
         margin: voxels by which the field's grid exceeds the working grid on every side.
-        kinds: how many of the channels are structure; the others are probabilities.
+        kinds: how many of the channels are not probabilities.
         moving_valid: ``(1, 1, z, y, x)``.
         lesion: ``(1, 1, Z, Y, X)``, S's lesions of the fixed scan, on the field's grid.
         free: ``(1, 1, Z, Y, X)``, the field's taper.
@@ -84,8 +87,8 @@ def refine_answer(
 
     A level composes one more diffeomorphic step onto the answer: a velocity that is smooth by
     construction and zero at the grid's border, found by Adam on random points of the fixed body.
-    The objective joins structure (MIND) of the raw and of the synthesized scan, soft Dice of S's
-    labels, bending, and the volume of lesions.
+    The objective joins structure (MIND) of the raw and of the synthesized scan, local correlation
+    of the synthesized scan, soft Dice of S's labels, bending, and the volume of lesions.
 
     Args:
         check: called between iterations; may raise to stop.
@@ -108,19 +111,22 @@ def _scene(pair: Pair, synthesized: torch.Tensor, bundle: Bundle) -> _Scene:
     body = (fixed_valid > 0) & (fixed > -1.0)
     where = torch.nonzero(body[0, 0])
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
+    moving_valid = eroded(pair.moving.valid.float().to(device))
     with torch.no_grad():
         fixed_at_points = _at_points(
             where,
             structure(fixed, STRUCTURE_PAIRS),
+            local_contrast(fixed, fixed_valid),
             pair.fixed_probabilities[:, organs].to(device),
         )
         # Filled piece by piece: joining pieces would hold every channel twice.
-        kinds = 2 * STRUCTURE_CHANNELS
+        one, both = STRUCTURE_CHANNELS, 2 * STRUCTURE_CHANNELS
+        kinds = both + 1
+        synthesized = synthesized.to(device)
         moving_features = moving.new_empty(1, kinds + len(organs), *pair.grid.shape_zyx)
-        moving_features[:, :STRUCTURE_CHANNELS] = structure(moving, STRUCTURE_PAIRS)
-        moving_features[:, STRUCTURE_CHANNELS:kinds] = structure(
-            synthesized.to(device), STRUCTURE_PAIRS
-        )
+        moving_features[:, :one] = structure(moving, STRUCTURE_PAIRS)
+        moving_features[:, one:both] = structure(synthesized, STRUCTURE_PAIRS)
+        moving_features[:, both:kinds] = local_contrast(synthesized, moving_valid)
         for channel, organ in enumerate(organs, start=kinds):
             moving_features[:, channel] = pair.moving_probabilities[:, organ].to(device)
     lesion = label_index("lesion")
@@ -129,7 +135,7 @@ def _scene(pair: Pair, synthesized: torch.Tensor, bundle: Bundle) -> _Scene:
         fixed=fixed_at_points,
         points=where.flip(1).float(),
         kinds=kinds,
-        moving_valid=eroded(pair.moving.valid.float().to(device)),
+        moving_valid=moving_valid,
         margin=pair.margin,
         lesion=F.pad(
             pair.fixed_probabilities[:, lesion : lesion + 1].to(device), [pair.margin] * 6
@@ -139,13 +145,33 @@ def _scene(pair: Pair, synthesized: torch.Tensor, bundle: Bundle) -> _Scene:
     )
 
 
+def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """``image`` without its local mean, over its local standard deviation, ``(1, 1, z, y, x)``.
+
+    The squared difference of two such images is, but for a constant, one minus their local
+    correlation. "Local" is a Gaussian of three voxels over what is ``valid``; deviations far below
+    the floor, 0.05 of the window's half width, are noise and stay small.
+    """
+
+    def local_mean(volume: torch.Tensor) -> torch.Tensor:
+        return smooth_gaussian(volume * valid, _CONTRAST_SIGMA) / weight
+
+    weight = smooth_gaussian(valid, _CONTRAST_SIGMA).clamp_min(1e-3)
+    image = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
+    centred = image - local_mean(image)
+    return centred / (local_mean(centred.square()) + _CONTRAST_FLOOR**2).sqrt()
+
+
 def _at_points(
-    where_zyx: torch.Tensor, structure_: torch.Tensor, labels: torch.Tensor
+    where_zyx: torch.Tensor,
+    structure_: torch.Tensor,
+    contrast: torch.Tensor,
+    labels: torch.Tensor,
 ) -> torch.Tensor:
-    """Structure, structure again and labels ``(1, c, z, y, x)`` at points, ``(points, c)``."""
+    """Structure twice, contrast and labels ``(1, c, z, y, x)`` at points, ``(points, c)``."""
     z, y, x = where_zyx.unbind(dim=1)
-    structure_at, labels_at = (volume[0][:, z, y, x].t() for volume in (structure_, labels))
-    return torch.cat((structure_at, structure_at, labels_at), dim=1)
+    found = [volume[0][:, z, y, x].t() for volume in (structure_, contrast, labels)]
+    return torch.cat((found[0], *found), dim=1)
 
 
 def _present(pair: Pair, channel: int) -> bool:
