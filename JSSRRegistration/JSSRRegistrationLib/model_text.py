@@ -85,6 +85,7 @@ def _titles() -> dict[str, str]:
         "warped_dice": _("Organ overlap (Dice)"),
         "dice_mean": _("Organ labels (mean Dice)"),
         "dice_liver": _("Liver label (Dice)"),
+        "dice_lesion": _("Lesion label (Dice)"),
         "synthesis_mae_hu": _("Error of the synthesized scan"),
         "leakage_percent": _("Geometry leakage"),
         "folding": _("Folded part of the voxels"),
