@@ -38,7 +38,7 @@ from jssr.registration.result import (
     Refine,
     RegistrationResult,
 )
-from jssr.registration.segment import Segmentation, carried, label_map, segment
+from jssr.registration.segment import Segmentation, carried, label_map, segment, without_islands
 from jssr.registration.settling import settle
 from jssr.registration.verdict import judge
 from jssr.registration.window import to_hu
@@ -299,7 +299,7 @@ def _joined(
     joined = torch.where(covered, 0.5 * (own.probabilities + on_own), own.probabilities)
     lesion = label_index("lesion")
     joined[:, lesion] = own.probabilities[:, lesion]
-    return Segmentation(own.hu, joined, own.grid)
+    return Segmentation(own.hu, without_islands(joined), own.grid)
 
 
 def _transforms(

@@ -15,16 +15,19 @@ from jssr.spatial.linear import affine_to_sitk
 from jssr.spatial.warp import sample, voxel_coordinates
 
 _LABEL_THRESHOLD = 127
-_IN_ONE_PIECE = (
-    "liver",
-    "spleen",
-    "right_kidney",
-    "left_kidney",
-    "aorta",
-    "inferior_vena_cava",
-    "gallbladder",
-    "pancreas",
-)
+_LEAST_PIECE = {
+    "liver": 1.0,
+    "spleen": 1.0,
+    "right_kidney": 1.0,
+    "left_kidney": 1.0,
+    "aorta": 1.0,
+    "inferior_vena_cava": 1.0,
+    "gallbladder": 1.0,
+    "pancreas": 1.0,
+    "lung": 0.2,
+}
+"""Pieces smaller than this part of an organ's largest piece are no organ: of all but the lungs,
+which are two, only the largest stays."""
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,21 @@ def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
     outside = ~volume.valid[:, 0]
     probabilities[:, 1:] *= volume.valid
     probabilities[:, 0][outside] = 1.0
-    return Segmentation(volume.hu[0, 0], in_one_piece(probabilities), grid)
+    return Segmentation(volume.hu[0, 0], without_islands(probabilities), grid)
 
 
-def in_one_piece(probabilities: torch.Tensor) -> torch.Tensor:
-    """``(1, classes, z, y, x)`` without what lies apart from an organ's largest piece.
-
-    Of organs that come in one piece, the others are mistakes; they become background.
-    """
+def without_islands(probabilities: torch.Tensor) -> torch.Tensor:
+    """``(1, classes, z, y, x)`` with small pieces apart from an organ made background."""
     labels = probabilities[0].argmax(dim=0).to(torch.uint8).numpy()
-    for index in (label_index(name) for name in _IN_ONE_PIECE):
+    for name, least in _LEAST_PIECE.items():
+        index = label_index(name)
         mask = sitk.GetImageFromArray((labels == index).astype(np.uint8))
-        pieces = sitk.RelabelComponent(sitk.ConnectedComponent(mask))
-        apart = torch.from_numpy(sitk.GetArrayFromImage(pieces) > 1)
+        pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask))
+        sizes = np.bincount(pieces.ravel())[1:]
+        if len(sizes) < 2:
+            continue
+        small = np.flatnonzero(sizes < least * sizes.max()) + 1
+        apart = torch.from_numpy(np.isin(pieces, small))
         probabilities[0, 0][apart] += probabilities[0, index][apart]
         probabilities[0, index][apart] = 0.0
     return probabilities
