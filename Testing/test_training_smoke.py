@@ -1,4 +1,4 @@
-"""The smoke configuration as it is shipped: two minutes on two cores, and Phi has learned."""
+"""The smoke configuration as it is shipped: minutes on two cores, and Phi has learned."""
 
 from pathlib import Path
 
