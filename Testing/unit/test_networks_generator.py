@@ -6,7 +6,6 @@ import torch
 from jssr.labels import CLASS_COUNT, label_index
 from jssr.networks.config import NetworksConfig
 from jssr.networks.generator import Generator, organ_means, soft_histogram
-from jssr.registration.segment import class_masks
 
 SHAPE = (32, 32, 48)
 
@@ -24,7 +23,8 @@ def scene(liver: float, spleen: float, offset: int) -> tuple[torch.Tensor, torch
     image = torch.full((1, 1, *SHAPE), -0.4)
     image[0, 0][labels == label_index("liver")] = liver
     image[0, 0][labels == label_index("spleen")] = spleen
-    return image, class_masks(labels)
+    one_hot = torch.nn.functional.one_hot(labels.long(), CLASS_COUNT)
+    return image, one_hot.movedim(-1, 0)[None].float()
 
 
 def test_an_untrained_generator_shifts_each_organ_to_the_fixed_mean(generator: Generator) -> None:

@@ -7,7 +7,7 @@ import torch
 
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.labels import CLASS_COUNT, label_index
-from jssr.registration.segment import carried, class_masks, label_map, segment, without_islands
+from jssr.registration.segment import carried, label_map, segment, without_islands
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, rotation, translation
 from sample_bundle import write_untrained_bundle
@@ -126,10 +126,3 @@ def test_both_lungs_stay_and_specks_of_lung_go() -> None:
     kept = without_islands(found.clone())[0, lung]
     assert kept[44:47, 1:4, 1:4].max() == 0.0
     assert kept.sum() == 20 * 20 * (16 + 12)
-
-
-def test_class_masks_are_one_hot() -> None:
-    labels = torch.tensor([[[0, 2], [1, 2]]])
-    masks = class_masks(labels)
-    assert masks.shape == (1, CLASS_COUNT, 1, 2, 2)
-    assert masks.sum() == 4 and torch.equal(masks.argmax(1)[0], labels)

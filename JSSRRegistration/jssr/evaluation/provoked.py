@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from jssr.evaluation.cohort import CaseData
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import apply_linear
 
 OFFSET_MM = (60.0, -90.0, 400.0)
 SPACING_FACTOR = 1.6
@@ -93,8 +94,7 @@ def _known(data: CaseData) -> np.ndarray:
 
 
 def _points_mm(data: CaseData) -> np.ndarray:
-    """World positions ``(3, z, y, x)`` of the voxels of the axis-aligned fixed scan, LPS mm."""
+    """World positions ``(3, z, y, x)`` of the fixed scan's voxels, LPS mm."""
     grid = Geometry.of(data.fixed)
-    index = np.indices(grid.shape_zyx)[::-1].astype(np.float64)
-    spacing, origin = (np.reshape(v, (3, 1, 1, 1)) for v in (grid.spacing_mm, grid.origin_mm))
-    return origin + spacing * index
+    index = np.indices(grid.shape_zyx)[::-1].reshape(3, -1).T
+    return apply_linear(grid.index_to_world, index).T.reshape(3, *grid.shape_zyx)

@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from jssr.bundle.load import Bundle, load_bundle
@@ -45,7 +47,7 @@ class Judged:
     error_liver_mm: float | None
     level: str
     reasons: tuple[str, ...]
-    metrics: dict
+    metrics: dict[str, Any]
 
     @property
     def failed(self) -> bool:
@@ -66,9 +68,17 @@ def judged_pairs(
     Args:
         cases: pairs with truth and fixed segmentation.
         kinds: of :data:`jssr.evaluation.provoked.KINDS`.
+
+    Raises:
+        InputError: a pair has no known deformation or no segmentation of the fixed scan.
     """
     for number, case in enumerate(cases):
         data, other = load_case(case), load_case(cases[(number + 1) % len(cases)])
+        if data.truth_mm is None or data.liver is None:
+            raise InputError(
+                f"The pair '{case.name}' has no known deformation or no fixed segmentation, so the "
+                "verdict on it cannot be checked; take a cohort of phantoms."
+            )
         pairs = {AS_IT_IS: Provoked(data.fixed, data.moving, data.truth_mm)}
         pairs |= {kind: KINDS[kind](data, other) for kind in kinds}
         for kind, pair in pairs.items():
@@ -79,11 +89,12 @@ def judged_pairs(
             except InputError as error:
                 yield Judged(case.name, kind, None, REFUSED, (str(error),), {})
                 continue
-            assert data.liver is not None
             yield _judged(case.name, kind, pair, result, data.liver)
 
 
-def _judged(name: str, kind: str, pair: Provoked, result: RegistrationResult, liver) -> Judged:
+def _judged(
+    name: str, kind: str, pair: Provoked, result: RegistrationResult, liver: np.ndarray
+) -> Judged:
     error = None
     if pair.truth_mm is not None:
         found = displacement_on(result.fixed_to_moving.to_sitk(), Geometry.of(pair.fixed))
@@ -111,17 +122,27 @@ def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m jssr.evaluation.verdicts")
     parser.add_argument("cohort", help="folder with a manifest, or phantoms:FIRST-LAST")
-    parser.add_argument("--kinds", default=",".join(KINDS), help="what is spoilt, by comma")
+    parser.add_argument(
+        "--kinds", nargs="*", choices=KINDS, default=list(KINDS), help="what is spoilt"
+    )
     parser.add_argument("--refine", type=Refine, choices=list(Refine), default=Refine.FAST)
-    parser.add_argument("--output", type=Path, help="folder for verdicts.json and phantoms")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for verdicts.json and phantoms"
+    )
     arguments = parser.parse_args()
-    kinds = [kind for kind in arguments.kinds.split(",") if kind]
+    try:
+        _run(arguments)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def _run(arguments: argparse.Namespace) -> None:
     output = arguments.output
     output.mkdir(parents=True, exist_ok=True)
     cases = open_cohort(arguments.cohort, output, progress=lambda step, done: None)
     bundle = load_bundle(None, torch.device("cpu"))
     rows = []
-    for row in judged_pairs(cases, kinds, bundle, arguments.refine):
+    for row in judged_pairs(cases, arguments.kinds, bundle, arguments.refine):
         error = "–" if row.error_liver_mm is None else f"{row.error_liver_mm:.1f} mm"
         reasons = "; ".join(row.reasons)
         sys.stdout.write(f"{row.case}  {row.kind:16s} {error:>8s}  {row.level}: {reasons}\n")

@@ -10,7 +10,6 @@ import torch.nn.functional as F
 
 from jssr.labels import LABELS, label_index
 from jssr.networks.structure import box_mean
-from jssr.registration.body import body_mask
 from jssr.registration.inference import Answer, Pair
 from jssr.registration.result import (
     Deformation,
@@ -44,7 +43,7 @@ def measure(
     spacing = pair.grid.spacing_mm
     displacement = pair.within(answer.fixed_to_moving_mm)
     determinant = jacobian_determinant(displacement, spacing)
-    body = fixed_body(pair)
+    body = pair.fixed_body
     fixed_labels = pair.fixed_probabilities[0].argmax(dim=0)
     moving_labels = pair.moving_probabilities[0].argmax(dim=0)
     carried = warp(pair.moving_probabilities, displacement, spacing)[0].argmax(dim=0)
@@ -90,7 +89,7 @@ def similarity(pair: Pair, displacement_mm: torch.Tensor | None) -> float:
         moving = warp(moving, displacement_mm, pair.grid.spacing_mm)
         valid = warp(valid, displacement_mm, pair.grid.spacing_mm, padding="zeros")
     correlation = local_correlation(moving, pair.fixed.hu.clamp(-200.0, 300.0))
-    region = fixed_body(pair) & (valid[0, 0] > 0.99) & pair.fixed.valid[0, 0]
+    region = pair.fixed_body & (valid[0, 0] > 0.99) & pair.fixed.valid[0, 0]
     return float(correlation[0, 0][region].abs().mean()) if bool(region.any()) else 0.0
 
 
@@ -136,12 +135,6 @@ def peak_memory_mb() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def fixed_body(pair: Pair) -> torch.Tensor:
-    """The fixed scan's body on the working grid, ``(z, y, x)`` bool."""
-    mask = body_mask(pair.grid.image(pair.fixed.hu[0, 0].numpy()))
-    return torch.from_numpy(sitk.GetArrayFromImage(mask) > 0)
 
 
 def _fraction(part: torch.Tensor, whole: torch.Tensor) -> float:

@@ -2,12 +2,15 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
 from jssr.networks.register import cropped
+from jssr.registration.body import body_mask
 from jssr.registration.window import to_network
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import invert_mm, resample_field, smooth_gaussian
@@ -30,6 +33,12 @@ class Scans:
     grid: Geometry
     moving: GridVolume
     fixed: GridVolume
+
+    @cached_property
+    def fixed_body(self) -> torch.Tensor:
+        """The fixed scan's body on the working grid, ``(z, y, x)`` bool."""
+        mask = body_mask(self.grid.image(self.fixed.hu[0, 0].numpy()))
+        return torch.from_numpy(sitk.GetArrayFromImage(mask) > 0)
 
     @property
     def margin(self) -> int:

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
-from jssr.labels import CLASS_COUNT, LABELS, label_index
+from jssr.labels import LABELS, label_index
 from jssr.registration.window import to_network
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
@@ -132,12 +132,6 @@ def label_map(probabilities: torch.Tensor, grid: Geometry, image: sitk.Image) ->
         best[region][better] = values[better]
         winner[region][better] = label.index
     return reference.image(winner)
-
-
-def class_masks(labels: torch.Tensor) -> torch.Tensor:
-    """``(z, y, x)`` labels as float one-hot ``(1, classes, z, y, x)``."""
-    one_hot = torch.nn.functional.one_hot(labels.long(), CLASS_COUNT)
-    return one_hot.movedim(-1, 0)[None].float()
 
 
 def _box(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from jssr.registration.figures import fixed_body, similarity
+from jssr.registration.figures import similarity
 from jssr.registration.inference import Answer, Pair
 from jssr.spatial.linear import rigid_fit
 from jssr.spatial.warp import voxel_coordinates
@@ -47,7 +47,7 @@ def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
 
 
 def _rigid_part(pair: Pair, displacement_mm: torch.Tensor) -> np.ndarray:
-    where = fixed_body(pair) & pair.fixed.valid[0, 0] & pair.moving.valid[0, 0]
+    where = pair.fixed_body & pair.fixed.valid[0, 0] & pair.moving.valid[0, 0]
     if int(where.sum()) < 100:
         return np.eye(4)
     points = _points(pair)[0][:, where].numpy().T.astype(np.float64)

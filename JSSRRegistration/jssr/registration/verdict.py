@@ -63,9 +63,9 @@ def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) ->
     least_ml = _LEAST_JUDGING_ML.get(organ.name)
     if least_ml is None or min(organ.fixed_volume_ml, organ.moving_volume_ml) < least_ml:
         return
-    title, dice = _TITLES[organ.name], organ.dice_after
     if organ.name != "liver" and organ.cut_by_field_of_view:
         return
+    title, dice = _TITLES[organ.name], organ.dice_after
     if dice is not None and dice < 0.75:
         reasons = failures if organ.name == "liver" and dice < 0.6 else doubts
         reasons.append(f"the {title} of the two scans does not match well (Dice {dice:.2f})")
