@@ -3,8 +3,10 @@
 import ctypes
 import sys
 
-_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h
+# M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGE_BYTES = 1 << 24
+_NEVER = (1 << 31) - 1
 
 
 def return_large_blocks() -> None:
@@ -15,8 +17,22 @@ def return_large_blocks() -> None:
     registration. Smaller blocks are kept, since to fetch them anew takes time. Call it once when a
     process starts; other C libraries than glibc are left as they are.
     """
+    _set(_MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def keep_large_blocks() -> None:
+    """Has the C library keep freed blocks for the next request, the opposite of the above.
+
+    For phantoms and training, which ask for the same volumes again and again: having the system
+    hand out and clear the pages each time takes a quarter of the time of a phantom.
+    """
+    _set(_MMAP_THRESHOLD, _NEVER)
+    _set(_TRIM_THRESHOLD, _NEVER)
+
+
+def _set(parameter: int, value: int) -> None:
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, _LARGE_BYTES)
+        mallopt(parameter, value)

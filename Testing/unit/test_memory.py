@@ -1,4 +1,4 @@
-"""Freed memory goes back to the system."""
+"""Freed memory goes back to the system, or is kept for the next request."""
 
 import subprocess
 import sys
@@ -12,14 +12,14 @@ _PACKAGE = Path(__file__).parents[2] / "JSSRRegistration"
 _SCRIPT = """
 import sys
 import numpy as np
-from jssr.memory import return_large_blocks
+from jssr import memory
 
 def resident_mb():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096 / 1e6
 
-if sys.argv[1] == "yes":
-    return_large_blocks()
+for name in sys.argv[1:]:
+    getattr(memory, name)()
 np.ones(30_000_000, np.uint8)  # freed at once: from now on glibc keeps blocks of this size
 start = resident_mb()
 blocks = [np.ones(20_000_000, np.uint8) for _ in range(10)]
@@ -28,9 +28,9 @@ print(resident_mb() - start)
 """
 
 
-def _kept_mb(wanted: str) -> float:
+def _kept_mb(script: str, *calls: str) -> float:
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, wanted],
+        [sys.executable, "-c", script, *calls],
         env={"PYTHONPATH": str(_PACKAGE)},
         capture_output=True,
         encoding="utf-8",
@@ -42,5 +42,13 @@ def _kept_mb(wanted: str) -> float:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
 def test_freed_blocks_are_returned() -> None:
     """Of ten blocks of 20 MB five are in use; without the call the others stay as well."""
-    assert _kept_mb("no") > 150
-    assert 95 < _kept_mb("yes") < 125
+    assert _kept_mb(_SCRIPT) > 150
+    assert 95 < _kept_mb(_SCRIPT, "return_large_blocks") < 125
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
+def test_freed_blocks_are_kept() -> None:
+    """A block of 60 MB that is freed stays, even after large blocks were to be returned."""
+    script = _SCRIPT.replace("20_000_000", "60_000_000")
+    assert 295 < _kept_mb(script) < 330
+    assert _kept_mb(script, "return_large_blocks", "keep_large_blocks") > 550

@@ -8,6 +8,7 @@ import typer
 
 from jssr.cli.console import progress_bar
 from jssr.errors import InputError
+from jssr.memory import keep_large_blocks
 
 
 class Contrast(str, Enum):
@@ -65,6 +66,7 @@ def phantom(
     if output is None and gallery is None and not benchmark:
         raise InputError("Say what to make: --output DIR, --gallery PNG or --benchmark.")
     shape = _shape(size)
+    keep_large_blocks()
     if output is not None:
         from jssr.phantom.cohort import write_cohort
         from jssr.phantom.options import PairOptions

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jssr.errors import InputError
+from jssr.memory import keep_large_blocks
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -81,6 +82,7 @@ def train(
             raise InputError(f"Name a configuration: a YAML file or one of {names}.")
         config = "phantom-cpu"
     settings = load_config(config, changes)
+    keep_large_blocks()
     if print_config:
         typer.echo(to_yaml(settings), nl=False)
     elif benchmark is not None:

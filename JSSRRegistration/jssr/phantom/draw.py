@@ -71,6 +71,15 @@ def smooth_noise(
     if step > 2.0:
         finer = [min(size, 2 * count) for size, count in zip(shape, nodes, strict=True)]
         lattice = functional.interpolate(lattice, size=finer, mode="trilinear")
-        lattice = functional.avg_pool3d(lattice, 3, 1, 1, count_include_pad=False)
+        lattice = box_average(lattice, 3)
     field = functional.interpolate(lattice, size=shape, mode="trilinear")[0]
     return field * (1.8 if step > 2.0 else 1.4)
+
+
+def box_average(volume: Tensor, width: int) -> Tensor:
+    """Mean over ``width``³ voxels (an odd number) of (b, c, z, y, x), fewer at the border."""
+    for axis in range(3):
+        size, reach = [1, 1, 1], [0, 0, 0]
+        size[axis], reach[axis] = width, width // 2
+        volume = functional.avg_pool3d(volume, size, 1, reach, count_include_pad=False)
+    return volume

@@ -8,53 +8,53 @@ from torch import Tensor
 from torch.nn import functional
 
 from jssr.labels import CLASS_COUNT
-from jssr.spatial.warp import voxel_coordinates
 
-from .patient import Patient
+from .tissues import Tissue
 
 
 @dataclass(frozen=True)
 class ReferenceLabels:
-    """Labels of the padded grid, flattened.
+    """Labels of a patient's padded grid, flattened.
 
-    ``first`` and ``second`` (uint8) label the two tissues of each voxel, ``share`` is the part of
+    ``shape`` is that grid's, ``first`` and ``second`` (uint8) label the two tissues of each voxel, ``share`` is the part of
     the first, ``mixed`` (bool) marks voxels from which a cell of eight with several labels starts.
     """
 
+    shape: tuple[int, int, int]
     first: Tensor
     second: Tensor
     share: Tensor
     mixed: Tensor
 
     @classmethod
-    def of(cls, patient: Patient) -> "ReferenceLabels":
-        """The labels of a patient."""
+    def of(
+        cls, tissues: tuple[Tissue, ...], first: Tensor, second: Tensor, share: Tensor
+    ) -> "ReferenceLabels":
+        """From the two tissues (z, y, x) of each voxel and the share of the first."""
         table = torch.zeros(256, dtype=torch.uint8)
-        numbers = [tissue.label for tissue in patient.tissues]
+        numbers = [tissue.label for tissue in tissues]
         table[: len(numbers)] = torch.tensor(numbers, dtype=torch.uint8)
-        table = table.to(patient.device)
+        table = table.to(first.device)
+        z, y, x = first.shape
         first, second = (
-            table.index_select(0, tissues.flatten().to(torch.int32))
-            for tissues in (patient.first, patient.second)
+            table.index_select(0, numbers.flatten().to(torch.int32)) for numbers in (first, second)
         )
-        cells = first.view(patient.first.shape)[None, None].float()
+        cells = first.view(1, 1, z, y, x).float()
         cells = functional.pad(cells, (0, 1, 0, 1, 0, 1), mode="replicate")
         high, low = functional.max_pool3d(cells, 2, 1), -functional.max_pool3d(-cells, 2, 1)
-        return cls(first, second, patient.share.flatten(), (high > low).flatten())
+        return cls((z, y, x), first, second, share.flatten(), (high > low).flatten())
 
 
-def sample_labels(patient: Patient, labels: ReferenceLabels, to_reference: Tensor) -> Tensor:
-    """Labels (z, y, x) uint8 of the scan that sees the patient through ``to_reference`` (mm).
+def sample_labels(labels: ReferenceLabels, index: Tensor) -> Tensor:
+    """Labels (z, y, x) uint8 of a scan whose voxels see the patient at ``index``.
 
-    The label of a point is the one with the largest share when the shares of all labels are
+    ``index`` (1, 3, z, y, x) is x, y, z in the padded grid. The label of a point is the one with the largest share when the shares of all labels are
     interpolated linearly. Only where the eight voxels around it disagree is that worked out.
     """
-    depth, height, width = patient.first.shape
-    index = voxel_coordinates(list(patient.shape), to_reference.device)[0]
-    margin = torch.tensor([*reversed(patient.margin)], device=to_reference.device)
-    index = index + margin.view(3, 1, 1, 1) + to_reference / patient.spacing_mm
+    depth, height, width = labels.shape
+    shape = index.shape[2:]
     last = torch.tensor([width, height, depth], device=index.device).view(3, 1, 1, 1) - 1.001
-    index = torch.minimum(index.clamp_(min=0.0), last).flatten(1)
+    index = torch.minimum(index[0].clamp(min=0.0), last).flatten(1)
     base = index.floor()
     x, y, z = base.to(torch.int32)
     start = (z * height + y) * width + x
@@ -62,7 +62,7 @@ def sample_labels(patient: Patient, labels: ReferenceLabels, to_reference: Tenso
     edge = labels.mixed.index_select(0, start).nonzero().flatten()
     part = (index - base)[:, edge]
     result[edge] = _vote(labels, start[edge], part, width, height)
-    return result.view(patient.shape)
+    return result.view(shape)
 
 
 def _vote(labels: ReferenceLabels, start: Tensor, part: Tensor, width: int, height: int) -> Tensor:

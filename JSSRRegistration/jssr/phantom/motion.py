@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jssr.spatial.fields import compose_mm, exponentiate_mm
-from jssr.spatial.warp import sample, voxel_coordinates
+from jssr.spatial.fields import compose_mm
+from jssr.spatial.warp import sample, voxel_coordinates, warp
 
-from .draw import Draw, smooth_noise
+from .draw import Draw, box_average, smooth_noise
 from .geometry import rotation
 from .options import PairOptions
 from .patient import Patient
 
 STEP = 2
-STEP_LIMIT_MM = 1.0
+STEP_LIMIT_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -76,19 +76,14 @@ def make_motion(patient: Patient, draw: Draw, options: PairOptions) -> Motion:
     breathe, unbreathe = nodes.flow(breathing), nodes.flow(-breathing)
     bend, unbend = nodes.flow(smooth), nodes.flow(-smooth)
 
-    inside = nodes.compose(back_fixed, breathe, bend)
-    outside = nodes.compose(back_fixed, bend)
-    wall_fixed = nodes.wall_at(back_fixed)
-    full_wall_fixed = nodes.full(wall_fixed)
-    is_inside = full_wall_fixed < 0
-    fixed_to_moving = torch.where(is_inside, nodes.full(inside), nodes.full(outside))
-    fixed_to_moving = _move(nodes.scan_points(), fixed_to_moving, turn, shift)
+    inside = _move(nodes.points, nodes.compose(back_fixed, breathe, bend), turn, shift)
+    outside = _move(nodes.points, nodes.compose(back_fixed, bend), turn, shift)
+    wall_fixed = nodes.full(nodes.wall_at(back_fixed))
+    fixed_to_moving = torch.where(wall_fixed < 0, nodes.full(inside), nodes.full(outside))
 
-    unmove = _unmove(nodes.points, turn, shift)
-    straight = nodes.compose(unmove, unbend)
-    wall_moving = nodes.wall_at(straight)
-    full_wall = nodes.full(wall_moving)
-    came_inside = full_wall < 0
+    straight = nodes.compose(_unmove(nodes.points, turn, shift), unbend)
+    wall_moving = nodes.full(nodes.wall_at(straight))
+    came_inside = wall_moving < 0
     into_reference = nodes.compose(straight, unbreathe)
     moving_to_reference = torch.where(came_inside, nodes.full(into_reference), nodes.full(straight))
     to_fixed_inside = nodes.compose(into_reference, to_fixed)
@@ -102,8 +97,8 @@ def make_motion(patient: Patient, draw: Draw, options: PairOptions) -> Motion:
         moving_to_reference=moving_to_reference[0],
         fixed_to_moving=fixed_to_moving[0],
         moving_to_fixed=moving_to_fixed[0],
-        fixed_sheet=(full_wall_fixed.abs() < band)[0, 0],
-        moving_sheet=(full_wall.abs() < band)[0, 0],
+        fixed_sheet=(wall_fixed.abs() < band)[0, 0],
+        moving_sheet=(wall_moving.abs() < band)[0, 0],
         superior_mm=superior,
     )
 
@@ -125,6 +120,15 @@ def _unmove(points: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
     """Displacement of the inverse of p -> turn p + shift."""
     moved = points - shift.to(points.device).view(1, 3, 1, 1, 1)
     return torch.einsum("ji,bjzyx->bizyx", turn.to(points.device), moved) - points
+
+
+def _doubled(volume: Tensor, axis: int) -> Tensor:
+    """2n - 1 voxels of n along an axis: each second one is the mean of its neighbours."""
+    count = volume.shape[axis]
+    first, last = volume.narrow(axis, 0, count - 1), volume.narrow(axis, count - 1, 1)
+    between = 0.5 * (first + volume.narrow(axis, 1, count - 1))
+    pairs = torch.stack([first, between], dim=axis + 1).flatten(axis, axis + 1)
+    return torch.cat([pairs, last], dim=axis)
 
 
 class _Nodes:
@@ -152,25 +156,26 @@ class _Nodes:
         grow = [have - want for have, want in zip(self.shape, thin.shape[2:], strict=True)]
         return functional.pad(thin, (0, grow[2], 0, grow[1], 0, grow[0]), mode="replicate")
 
-    def scan_points(self) -> Tensor:
-        """Physical position (1, 3, z, y, x) of the voxels of the scan's grid."""
-        z, y, x = self.patient.shape
-        index = voxel_coordinates([z, y, x], self.patient.device)
-        middle = torch.tensor([0.5 * (x - 1), 0.5 * (y - 1), 0.5 * (z - 1)], device=index.device)
-        return (index - middle.view(1, 3, 1, 1, 1)) * self.spacing
-
     def full(self, field: Tensor) -> Tensor:
         """A field on every voxel of the scan's grid."""
-        size = [STEP * (count - 1) + 1 for count in self.shape]
-        fine = functional.interpolate(field, size=size, mode="trilinear", align_corners=True)
-        (z, y, x), (a, b, c) = self.patient.shape, self.patient.margin
-        return fine[:, :, a : a + z, b : b + y, c : c + x]
+        for axis, (count, margin) in enumerate(
+            zip(self.patient.shape, self.patient.margin, strict=True), start=2
+        ):
+            field = _doubled(field, axis).narrow(axis, margin, count)
+        return field
 
     def flow(self, velocity: Tensor) -> Tensor:
-        """The map that follows a velocity for unit time, in steps of at most STEP_LIMIT_MM."""
+        """The map that follows a velocity for unit time, in steps of at most STEP_LIMIT_MM.
+
+        Scaling and squaring, from a first step by the midpoint rule.
+        """
         fastest = float(velocity.abs().max())
         squarings = math.ceil(math.log2(max(1.0, fastest / STEP_LIMIT_MM)))
-        return exponentiate_mm(velocity, self.step_mm, squarings)
+        step = velocity / 2**squarings
+        field = warp(step, 0.5 * step, self.step_mm)
+        for _ in range(squarings):
+            field = compose_mm(field, field, self.step_mm)
+        return field
 
     def compose(self, first: Tensor, *others: Tensor) -> Tensor:
         """The map that applies one field after the other."""
@@ -189,8 +194,7 @@ class _Nodes:
         waves = smooth_noise(
             draw, self.shape, wavelength_mm / self.step_mm[0], 3, self.patient.device
         )
-        waves = functional.avg_pool3d(waves[None], 5, 1, 2, count_include_pad=False)
-        return waves * amplitude_mm
+        return box_average(waves[None], 5) * amplitude_mm
 
     def away_from_spine(self) -> Tensor:
         """0 inside the spine, which stays rigid, rising to 1 some centimetres away."""

@@ -10,7 +10,7 @@ from jssr.spatial.warp import sample, voxel_coordinates
 
 from .contrast import PHASES, paint_hu, physiological_values, random_values, refill
 from .draw import Draw
-from .labelling import ReferenceLabels, sample_labels
+from .labelling import sample_labels
 from .lesions import Lesion
 from .motion import Motion, make_motion
 from .options import OnPart, PairOptions, ignore_part
@@ -114,9 +114,8 @@ def make_pair(
         image = scan(clean, patient.spacing_mm, Draw(seed, f"{source} {name}"), options)
         scans.append(image.masked_fill_(~valid, AIR_HU))
     on_part("scanner")
-    labels = ReferenceLabels.of(patient)
-    fixed_labels = sample_labels(patient, labels, motion.fixed_to_reference) * fixed_valid
-    moving_labels = sample_labels(patient, labels, motion.moving_to_reference) * moving_valid
+    fixed_labels = sample_labels(patient.labels, fixed_index) * fixed_valid
+    moving_labels = sample_labels(patient.labels, moving_index) * moving_valid
     on_part("labels")
     fixed_truth, moving_truth = _truth(
         patient,
@@ -180,7 +179,8 @@ def _index(patient: Patient, displacement: Tensor) -> Tensor:
     """Index (1, 3, z, y, x) in the padded grid of the points that scan voxels lead to."""
     index = voxel_coordinates(list(patient.shape), displacement.device)
     margin = torch.tensor([*reversed(patient.margin)], device=displacement.device)
-    return index + margin.view(1, 3, 1, 1, 1) + displacement[None] / patient.spacing_mm
+    index = index + margin.view(1, 3, 1, 1, 1)
+    return index.add_(displacement[None], alpha=1.0 / patient.spacing_mm)
 
 
 def _fields_of_view(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from .draw import Draw, smooth_noise
 from .frame import Frame, random_warp
 from .geometry import rotation, smooth_max
 from .gut import Filling, paint_gut, paint_stomach
+from .labelling import ReferenceLabels
 from .lesions import Lesion, paint_lesions
 from .options import OnPart, PatientOptions, ignore_part
 from .pancreas import draw_pancreas, paint_pancreas
@@ -76,6 +78,11 @@ class Patient:
     def device(self) -> torch.device:
         """Where the patient's tensors lie."""
         return self.first.device
+
+    @cached_property
+    def labels(self) -> ReferenceLabels:
+        """The patient's labels; every pair is given its own from them."""
+        return ReferenceLabels.of(self.tissues, self.first, self.second, self.share)
 
 
 def make_patient(

@@ -4,7 +4,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional
+
+from jssr.spatial.fields import smooth_along
 
 from .draw import Draw, smooth_noise
 from .options import PairOptions
@@ -18,7 +19,7 @@ def scan(clean_hu: Tensor, spacing_mm: float, draw: Draw, options: PairOptions) 
     if options.blur:
         across = draw.uniform(0.3, 0.8)
         along = math.sqrt(across**2 + (draw.choice([0.6, 1.0, 2.5, 5.0]) / 2.8) ** 2)
-        image = blur(image, across / spacing_mm, along / spacing_mm)
+        image = smooth_along(image, [sigma / spacing_mm for sigma in (along, across, across)])
     image = image[0, 0].clone()
     if options.noise > 0:
         image += _noise(clean_hu, spacing_mm, draw) * options.noise
@@ -29,30 +30,13 @@ def scan(clean_hu: Tensor, spacing_mm: float, draw: Draw, options: PairOptions) 
     return image.round_().clamp_(AIR_HU, 3071.0)
 
 
-def blur(image: Tensor, across: float, along: float) -> Tensor:
-    """Gaussian blur with the deviations ``across`` (x, y) and ``along`` (z) in voxels."""
-    for axis, sigma in ((2, along), (3, across), (4, across)):
-        if sigma < 0.2:
-            continue
-        reach = max(1, math.ceil(2.5 * sigma))
-        offsets = torch.arange(-reach, reach + 1, device=image.device, dtype=image.dtype)
-        kernel = torch.exp(-0.5 * (offsets / sigma).square())
-        kernel = kernel / kernel.sum()
-        size = [1, 1, 1, 1, 1]
-        size[axis] = -1
-        pad = [0] * 6
-        pad[2 * (4 - axis)] = pad[2 * (4 - axis) + 1] = reach
-        image = functional.conv3d(functional.pad(image, pad, mode="replicate"), kernel.view(size))
-    return image
-
-
 def _noise(clean: Tensor, spacing_mm: float, draw: Draw) -> Tensor:
     """Correlated noise, stronger deep in the body and in some slices."""
     shape = (clean.shape[0], clean.shape[1], clean.shape[2])
     level = draw.choice([draw.uniform(5.0, 12.0), draw.uniform(12.0, 30.0)], [0.7, 0.3])
     white = draw.normals(1, 1, *shape).to(clean.device)
     grain = draw.uniform(0.8, 1.8) / spacing_mm
-    field = blur(white, grain, 0.6 * grain)[0, 0]
+    field = smooth_along(white, [0.6 * grain, grain, grain])[0, 0]
     field = field * (level / field.std().clamp(min=1e-3))
     low = smooth_noise(draw, shape, 60.0 / spacing_mm, 1, clean.device)[0]
     return field * (1.0 + 0.2 * low).clamp(0.4, 1.8)

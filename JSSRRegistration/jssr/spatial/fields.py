@@ -56,19 +56,25 @@ def resample_field(displacement_mm: torch.Tensor, shape_zyx: list[int]) -> torch
 
 def smooth_gaussian(volume: torch.Tensor, sigma_voxels: float) -> torch.Tensor:
     """Gaussian smoothing of ``(b, c, z, y, x)``, border values continued."""
-    if sigma_voxels <= 0.0:
-        return volume
-    radius = max(1, math.ceil(3.0 * sigma_voxels))
-    offsets = torch.arange(-radius, radius + 1, device=volume.device, dtype=volume.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma_voxels) ** 2)
-    kernel = kernel / kernel.sum()
-    for axis in range(2, 5):
+    return smooth_along(volume, [sigma_voxels, sigma_voxels, sigma_voxels])
+
+
+def smooth_along(volume: torch.Tensor, sigma_zyx_voxels: list[float]) -> torch.Tensor:
+    """Gaussian smoothing with a deviation of its own along z, y and x; border values continued."""
+    for number, sigma in enumerate(sigma_zyx_voxels):
+        if sigma <= 0.0:
+            continue
+        axis = 2 + number
+        radius = max(1, math.ceil(3.0 * sigma))
+        weights = [math.exp(-0.5 * (o / sigma) ** 2) for o in range(-radius, radius + 1)]
         # Sums of slices, not a convolution: autocast would run that in half precision.
         count = volume.shape[axis]
         first = volume.narrow(axis, 0, 1)
         last = volume.narrow(axis, count - 1, 1)
         padded = torch.cat([first] * radius + [volume] + [last] * radius, dim=axis)
-        volume = kernel[0] * padded.narrow(axis, 0, count)
+        total = sum(weights)
+        volume = padded.narrow(axis, 0, count) * (weights[0] / total)
         for offset in range(1, 2 * radius + 1):
-            volume = volume + kernel[offset] * padded.narrow(axis, offset, count)
+            weight = weights[offset] / total
+            volume = volume.add_(padded.narrow(axis, offset, count), alpha=weight)
     return volume

@@ -29,9 +29,8 @@ def sample(
     scale = torch.tensor(
         [2.0 / volume.shape[4], 2.0 / volume.shape[3], 2.0 / volume.shape[2]],
         device=index_xyz.device,
-    )
-    grid = (index_xyz.float() + 0.5) * scale.view(1, 3, 1, 1, 1) - 1.0
-    grid = grid.permute(0, 2, 3, 4, 1)
+    ).view(1, 3, 1, 1, 1)
+    grid = torch.addcmul(0.5 * scale - 1.0, index_xyz.float(), scale).permute(0, 2, 3, 4, 1)
     sampled = F.grid_sample(
         volume.float(), grid, mode=mode, padding_mode=padding, align_corners=False
     )
@@ -54,12 +53,13 @@ def warp(
         mode: ``bilinear`` (trilinear) or ``nearest``.
         padding: ``border`` or ``zeros`` outside the image.
     """
-    spacing = torch.tensor(
-        [spacing_mm[0], spacing_mm[1], spacing_mm[2]], device=displacement_mm.device
+    per_mm = torch.tensor(
+        [1.0 / spacing_mm[0], 1.0 / spacing_mm[1], 1.0 / spacing_mm[2]],
+        device=displacement_mm.device,
     )
     shape = [displacement_mm.shape[2], displacement_mm.shape[3], displacement_mm.shape[4]]
-    offset = displacement_mm.float() / spacing.view(1, 3, 1, 1, 1)
-    index = voxel_coordinates(shape, displacement_mm.device) + offset
+    here = voxel_coordinates(shape, displacement_mm.device)
+    index = torch.addcmul(here, displacement_mm.float(), per_mm.view(1, 3, 1, 1, 1))
     return sample(image, index, mode, padding)
 
 
