@@ -28,7 +28,7 @@ def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
         overlap_fraction=1.0,
         similarity_before=0.4,
         similarity_after=0.8,
-        deformation=Deformation(2.0, 4.0, 6.0, 0.0, 0.1),
+        deformation=Deformation(2.0, 4.0, 6.0, 0.0, 0.1, (0.0, 0.01, -0.03)),
         organs=(OrganFigures("liver", 0.8, 0.9, 1500.0, 1510.0, 0.01, False),),
         lesions=(),
         intensities=(),

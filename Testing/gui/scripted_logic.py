@@ -27,6 +27,7 @@ SUMMARY = {
             "max_mm": 17.6,
             "folding_fraction": 0.0,
             "log_jacobian_sd": 0.11,
+            "stretch": (0.0, 0.01, -0.03),
         },
         "organs": [
             {

@@ -102,7 +102,7 @@ def made_metrics() -> Metrics:
         overlap_fraction=0.4,
         similarity_before=0.3,
         similarity_after=0.8,
-        deformation=Deformation(3.0, 8.0, 12.0, 0.0001, 0.08),
+        deformation=Deformation(3.0, 8.0, 12.0, 0.0001, 0.08, (0.0, 0.01, -0.03)),
         organs=(organ, replace(organ, name="spleen", dice_after=None, volume_change=None)),
         lesions=(LesionFigures((1.0, 2.0, 3.0), 14.0, 1.4, 0.03),),
         intensities=(MeanIntensity("liver", 110.0, 12.0, 60.0, 11.0),),

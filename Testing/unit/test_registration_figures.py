@@ -86,6 +86,7 @@ def test_a_scaling_changes_volumes_by_its_cube(factor: float) -> None:
     assert liver.dice_after > 0.96 > liver.dice_before
     assert metrics.deformation.folding_fraction == 0.0
     assert metrics.deformation.log_jacobian_sd == pytest.approx(0.0, abs=1e-3)
+    assert metrics.deformation.stretch == pytest.approx([factor - 1] * 3, abs=1e-4)
 
 
 def test_a_shift_is_measured_in_millimetres() -> None:
@@ -94,6 +95,7 @@ def test_a_shift_is_measured_in_millimetres() -> None:
     shift = torch.tensor([3.0, 0.0, -4.0]).view(1, 3, 1, 1, 1).expand(1, 3, *GRID.shape_zyx)
     deformation = measured(pair, shift).deformation
     assert deformation.mean_mm == deformation.max_mm == pytest.approx(5.0, abs=1e-5)
+    assert deformation.stretch == pytest.approx([0.0] * 3, abs=1e-6)
 
 
 def test_a_mirroring_field_folds_everywhere() -> None:

@@ -78,7 +78,7 @@ def result():
             overlap_fraction=0.93,
             similarity_before=0.41,
             similarity_after=0.78,
-            deformation=Deformation(3.1, 8.0, 12.5, 0.0, 0.09),
+            deformation=Deformation(3.1, 8.0, 12.5, 0.0, 0.09, (0.0, 0.01, -0.03)),
             organs=(
                 OrganFigures("liver", 0.87, 0.968, 1510.0, 1495.0, 0.012, False),
                 OrganFigures("spleen", None, None, 180.0, 40.0, None, True),

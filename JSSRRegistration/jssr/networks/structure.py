@@ -34,10 +34,17 @@ def window(padded: torch.Tensor, reach: int, z: int, y: int, x: int) -> torch.Te
 
 
 def box_mean(volume: torch.Tensor) -> torch.Tensor:
-    """Mean over 3³ voxels of ``(b, c, z, y, x)``, zeros outside, one axis after the other."""
-    volume = F.avg_pool3d(volume, [1, 1, 3], stride=1, padding=[0, 0, 1])
-    volume = F.avg_pool3d(volume, [1, 3, 1], stride=1, padding=[0, 1, 0])
-    return F.avg_pool3d(volume, [3, 1, 1], stride=1, padding=[1, 0, 0])
+    """Mean over 3³ voxels of ``(b, c, z, y, x)``, zeros outside, one axis after the other.
+
+    Sums of slices: several times as fast on a CPU as pooling.
+    """
+    for axis in (2, 3, 4):
+        count = volume.shape[axis] - 1
+        total = volume.clone()
+        total.narrow(axis, 1, count).add_(volume.narrow(axis, 0, count))
+        total.narrow(axis, 0, count).add_(volume.narrow(axis, 1, count))
+        volume = total
+    return volume.mul_(1.0 / 27.0)
 
 
 def structure(image: torch.Tensor, pairs: list[list[int]]) -> torch.Tensor:
@@ -46,13 +53,13 @@ def structure(image: torch.Tensor, pairs: list[list[int]]) -> torch.Tensor:
     ``pairs`` is :data:`STRUCTURE_PAIRS`: TorchScript knows no module globals.
     """
     padded = F.pad(image, [1, 1, 1, 1, 1, 1], mode="replicate")
-    differences: list[torch.Tensor] = []
+    # One pair after the other: all twelve at once leave the processor's cache at every step.
+    distances: list[torch.Tensor] = []
     for p in pairs:
-        differences.append(
-            window(padded, 1, p[0], p[1], p[2]) - window(padded, 1, p[3], p[4], p[5])
-        )
-    distance = box_mean(torch.cat(differences, dim=1).square())
+        difference = window(padded, 1, p[0], p[1], p[2]) - window(padded, 1, p[3], p[4], p[5])
+        distances.append(box_mean(difference.square()))
+    distance = torch.cat(distances, dim=1)
     distance = distance - distance.amin(dim=1, keepdim=True)
     variance = distance.mean(dim=1, keepdim=True)
     # Flat patches have no structure: the floor keeps noise from looking like it.
-    return torch.exp(-distance / variance.clamp(4e-4, 10.0))
+    return (distance / -variance.clamp(4e-4, 10.0)).exp_()

@@ -20,7 +20,7 @@ from jssr.registration.result import (
 )
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
-from jssr.spatial.warp import warp
+from jssr.spatial.warp import Spacing, warp
 
 _LEAST_ORGAN_ML = 5.0
 _LEAST_LESION_ML = 0.1
@@ -53,7 +53,7 @@ def measure(
         overlap_fraction=_fraction(seen, body),
         similarity_before=similarities[0],
         similarity_after=similarities[1],
-        deformation=_deformation(displacement, determinant, body & seen),
+        deformation=_deformation(displacement, determinant, spacing, body & seen),
         organs=tuple(
             _organ(
                 label.index,
@@ -142,18 +142,32 @@ def _fraction(part: torch.Tensor, whole: torch.Tensor) -> float:
 
 
 def _deformation(
-    displacement: torch.Tensor, determinant: torch.Tensor, region: torch.Tensor
+    displacement: torch.Tensor, determinant: torch.Tensor, spacing: Spacing, region: torch.Tensor
 ) -> Deformation:
     length = displacement[0].norm(dim=0)[region].numpy()
     if length.size == 0:
-        return Deformation(0.0, 0.0, 0.0, 0.0, 0.0)
+        return Deformation(0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0))
     return Deformation(
         mean_mm=float(length.mean()),
         p95_mm=float(np.percentile(length, 95)),
         max_mm=float(length.max()),
         folding_fraction=folding_fraction(determinant[0], region),
         log_jacobian_sd=log_jacobian_sd(determinant[0], region),
+        stretch=_stretch(displacement[0], spacing, region),
     )
+
+
+def _stretch(
+    displacement: torch.Tensor, spacing: Spacing, region: torch.Tensor
+) -> tuple[float, float, float]:
+    """The diagonal of the matrix that fits the displacement ``(3, z, y, x)`` best, least squares."""
+    places = region.nonzero().flip(1).double() * torch.tensor(spacing, dtype=torch.float64)
+    moved = displacement[:, region].t().double()
+    places, moved = places - places.mean(dim=0), moved - moved.mean(dim=0)
+    # A body of one slice has no extent along z, which then stretches by nothing.
+    spread = places.t() @ places + 1e-3 * torch.eye(3, dtype=torch.float64)
+    x, y, z = torch.linalg.solve(spread, places.t() @ moved).diagonal().tolist()
+    return x, y, z
 
 
 def _organ(

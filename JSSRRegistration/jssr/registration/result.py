@@ -70,13 +70,18 @@ class PhaseGuess:
 
 @dataclass(frozen=True)
 class Deformation:
-    """The displacement beyond the linear part, over the fixed body."""
+    """The displacement beyond the linear part, over the fixed body.
+
+    ``stretch`` is by how much the body as a whole is longer in the moving scan along x, y and z:
+    the diagonal of the affine map nearest to the displacement, 0 of none.
+    """
 
     mean_mm: float
     p95_mm: float
     max_mm: float
     folding_fraction: float
     log_jacobian_sd: float
+    stretch: tuple[float, float, float]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from jssr.registration.result import Metrics, OrganFigures, Verdict, VerdictLeve
 _FAILED_BELOW, _DOUBTFUL_BELOW = 0.40, 0.55
 # Where the scans themselves are so alike, labels that differ are S's own mistake.
 _SURELY_ALIKE = 0.85
+# Breathing stretches the body as a whole by less than a tenth; a wrong voxel size by more.
+_IMPLAUSIBLE_STRETCH = 0.15
+_AXES = ("from side to side", "from front to back", "from head to feet")
 
 # Below these volumes S has seen a part of the organ, or something else that looks like it.
 _LEAST_JUDGING_ML = {"liver": 400.0, "spleen": 60.0, "right_kidney": 60.0, "left_kidney": 60.0}
@@ -51,6 +54,12 @@ def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str])
         reasons.append(f"the deformation folds in {folding:.2%} of the body")
     if metrics.deformation.log_jacobian_sd > 0.4:
         doubts.append("the deformation squeezes and stretches tissue implausibly")
+    for axis, stretch in zip(_AXES, metrics.deformation.stretch, strict=True):
+        if abs(stretch) > _IMPLAUSIBLE_STRETCH:
+            doubts.append(
+                f"the body is {abs(stretch):.0%} {'longer' if stretch > 0 else 'shorter'} {axis} "
+                "in the moving scan; check both scans' voxel sizes"
+            )
     for lesion in metrics.lesions:
         if lesion.diameter_mm >= 10.0 and abs(lesion.volume_change) > 0.25:
             doubts.append(
