@@ -3,11 +3,11 @@
 import torch
 
 from jssr.labels import CLASS_COUNT, label_index
-from jssr.registration.inference import Answer, Pair
+from jssr.registration.inference import Answer, Pair, Scans
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import exponentiate_mm, resample_field, smooth_gaussian
 from jssr.spatial.geometry import Geometry
-from jssr.spatial.warp import voxel_coordinates, warp
+from jssr.spatial.warp import resize, voxel_coordinates, warp
 
 GRID = Geometry((48, 48, 48), (3.0, 3.0, 3.0), (-72.0, -72.0, 900.0))
 ORGAN = label_index("liver")
@@ -53,6 +53,19 @@ def moved_pair(seed: int, size_mm: float) -> tuple[Pair, torch.Tensor]:
     fixed = textured_hu(seed)
     spacing = (3.0, 3.0, 3.0)
     return pair_of(fixed, warp(fixed, back, spacing), warp(ball(50.0), back, spacing)), there
+
+
+def finer_scans(pair: Pair) -> Scans:
+    """The pair's scans on a grid of half the spacing, interpolated."""
+    grid = pair.grid.divided(2)
+    moving, fixed = (
+        GridVolume(
+            resize(volume.hu, list(grid.shape_zyx)),
+            resize(volume.valid.float(), list(grid.shape_zyx)) > 0.5,
+        )
+        for volume in (pair.moving, pair.fixed)
+    )
+    return Scans(grid, moving, fixed)
 
 
 def on_field_grid(pair: Pair, displacement_mm: torch.Tensor, factor: int = 1) -> torch.Tensor:

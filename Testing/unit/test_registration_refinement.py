@@ -1,6 +1,7 @@
 """Instance optimization: it finds known motion, keeps what is right, and never folds."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,13 +10,21 @@ from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import Cancelled
 from jssr.labels import label_index
 from jssr.registration.inference import Answer, Pair
-from jssr.registration.refinement import bending, local_contrast, refine_answer
+from jssr.registration.refinement import bending, refine_answer
 from jssr.registration.result import Refine
 from jssr.registration.window import to_network
 from jssr.spatial.fields import compose_mm, resample_field
 from jssr.spatial.jacobian import jacobian_determinant
 from sample_bundle import write_untrained_bundle
-from sample_scene import ball, moved_pair, no_motion, on_field_grid, pair_of, textured_hu
+from sample_scene import (
+    ball,
+    finer_scans,
+    moved_pair,
+    no_motion,
+    on_field_grid,
+    pair_of,
+    textured_hu,
+)
 
 SPACING = (3.0, 3.0, 3.0)
 
@@ -28,7 +37,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def refined(pair: Pair, answer: Answer, bundle: Bundle, effort: Refine = Refine.FAST) -> Answer:
     """Refined as if the generator repainted nothing."""
     synthesized = to_network(pair.moving.hu, bundle.manifest.window_hu)
-    return refine_answer(pair, synthesized, answer, bundle, effort, lambda: None)
+    finer = partial(finer_scans, pair)
+    return refine_answer(pair, finer, synthesized, answer, bundle, effort, lambda: None)
 
 
 def error_mm(pair: Pair, answer: Answer, truth: torch.Tensor) -> torch.Tensor:
@@ -106,24 +116,15 @@ def test_a_request_to_stop_is_heard(bundle: Bundle) -> None:
 
     synthesized = to_network(pair.moving.hu, bundle.manifest.window_hu)
     with pytest.raises(Cancelled):
-        refine_answer(pair, synthesized, no_motion(pair), bundle, Refine.FAST, stop)
-
-
-def test_local_contrast_knows_no_brightness_and_no_contrast() -> None:
-    image = textured_hu(10) / 200.0
-    valid = torch.ones_like(image)
-    plain = local_contrast(image, valid)
-    assert (local_contrast(3.0 * image + 0.7, valid) - plain).abs().mean() < 0.1
-    assert (local_contrast(-image, valid) + plain).abs().max() < 1e-4
-    # Within a window its mean is zero and its variance one, but for the floor.
-    inner = (..., *(slice(12, -12),) * 3)
-    assert abs(float(plain[inner].mean())) < 0.05
-    assert float(plain[inner].std()) == pytest.approx(1.0, abs=0.15)
-
-
-def test_local_contrast_of_flat_noise_stays_small() -> None:
-    noise = 0.02 * torch.randn(1, 1, 24, 24, 24, generator=torch.Generator().manual_seed(0))
-    assert local_contrast(noise, torch.ones_like(noise)).std() < 0.3
+        refine_answer(
+            pair,
+            partial(finer_scans, pair),
+            synthesized,
+            no_motion(pair),
+            bundle,
+            Refine.FAST,
+            stop,
+        )
 
 
 def test_bending_of_a_parabola_in_closed_form() -> None:

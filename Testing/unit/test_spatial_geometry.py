@@ -48,6 +48,14 @@ def test_a_coarse_voxel_lies_at_the_mean_of_those_it_covers(oblique: sitk.Image)
     )
 
 
+def test_dividing_a_grid_and_coarsening_it_again_changes_nothing(oblique: sitk.Image) -> None:
+    geometry = Geometry.of(oblique)
+    fine = geometry.divided(3)
+    assert fine.size == (36, 30, 24)
+    assert fine.spacing_mm == pytest.approx([s / 3 for s in geometry.spacing_mm])
+    assert same_geometry(fine.coarsened(3), geometry, 1e-9)
+
+
 def test_a_grid_that_cannot_be_divided_is_refused(oblique: sitk.Image) -> None:
     with pytest.raises(ValueError, match="divided by 3"):
         Geometry.of(oblique).coarsened(3)

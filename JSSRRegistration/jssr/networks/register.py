@@ -247,7 +247,10 @@ def cropped(volume: torch.Tensor, margin: list[int]) -> torch.Tensor:
 
 def eroded(valid: torch.Tensor) -> torch.Tensor:
     """``valid`` without the two voxels along its border; beyond the grid nothing is valid."""
-    return -F.max_pool3d(F.pad(-valid, [2, 2, 2, 2, 2, 2]), 5, stride=1)
+    rest = F.pad(-valid, [2, 2, 2, 2, 2, 2])
+    for size in ([5, 1, 1], [1, 5, 1], [1, 1, 5]):
+        rest = F.max_pool3d(rest, size, stride=1)
+    return -rest
 
 
 def valid_mean(features: torch.Tensor, valid: torch.Tensor, scale: int) -> torch.Tensor:

@@ -16,8 +16,9 @@ from .tissues import Tissue
 class ReferenceLabels:
     """Labels of a patient's padded grid, flattened.
 
-    ``shape`` is that grid's, ``first`` and ``second`` (uint8) label the two tissues of each voxel, ``share`` is the part of
-    the first, ``mixed`` (bool) marks voxels from which a cell of eight with several labels starts.
+    ``shape`` is that grid's, ``first`` and ``second`` (uint8) label the two tissues of each voxel,
+    ``share`` is the part of the first, ``mixed`` (bool) marks voxels from which a cell of eight
+    with several labels starts.
     """
 
     shape: tuple[int, int, int]
@@ -48,8 +49,9 @@ class ReferenceLabels:
 def sample_labels(labels: ReferenceLabels, index: Tensor) -> Tensor:
     """Labels (z, y, x) uint8 of a scan whose voxels see the patient at ``index``.
 
-    ``index`` (1, 3, z, y, x) is x, y, z in the padded grid. The label of a point is the one with the largest share when the shares of all labels are
-    interpolated linearly. Only where the eight voxels around it disagree is that worked out.
+    ``index`` (1, 3, z, y, x) is x, y, z in the padded grid. The label of a point is the one with
+    the largest share when the shares of all labels are interpolated linearly. Only where the eight
+    voxels around it disagree is that worked out.
     """
     depth, height, width = labels.shape
     shape = index.shape[2:]

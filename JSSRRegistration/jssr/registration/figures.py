@@ -160,7 +160,7 @@ def _deformation(
 def _stretch(
     displacement: torch.Tensor, spacing: Spacing, region: torch.Tensor
 ) -> tuple[float, float, float]:
-    """The diagonal of the matrix that fits the displacement ``(3, z, y, x)`` best, least squares."""
+    """The diagonal of the matrix that fits ``(3, z, y, x)`` best, by least squares."""
     places = region.nonzero().flip(1).double() * torch.tensor(spacing, dtype=torch.float64)
     moved = displacement[:, region].t().double()
     places, moved = places - places.mean(dim=0), moved - moved.mean(dim=0)

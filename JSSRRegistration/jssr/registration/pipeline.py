@@ -51,6 +51,7 @@ BODY_MARGIN_MM = 6.0
 """Around the fixed body: the skin's own edge, and what breathing brings in from beside it."""
 
 _LEAST_SHARED_ML = 10.0
+_FINER = 2
 _NEED_SYNTHETIC_LABELS = {Output.MOVING_SEGMENTATION, Output.METRICS, Output.REPORT}
 
 # Names of the steps as users see them, with the part of the whole time at which each begins.
@@ -130,9 +131,9 @@ def register(
         steps.check()
         moving_segmentation = segment(moving, bundle)
         grid = _grid_around_body(fixed_segmentation, bundle.manifest)
-        prepared = partial(_scans, grid, fixed, moving, fixed_mask, moving_mask)
+        prepared = partial(_scans, fixed, moving, fixed_mask, moving_mask)
         labelled = partial(_labelled, fixed_segmentation, moving_segmentation)
-        scans = prepared(linear)
+        scans = prepared(grid, linear)
     fixed_guess = _phase(fixed_phase, fixed_segmentation)
     moving_guess = _phase(moving_phase, moving_segmentation)
     with steps.step("Synthesize"):
@@ -143,12 +144,13 @@ def register(
         pair = labelled(scans, linear)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
-            answer = refine_answer(pair, synthesized, answer, bundle, refine, steps.check)
+            finer = partial(prepared, grid.divided(_FINER), linear)
+            answer = refine_answer(pair, finer, synthesized, answer, bundle, refine, steps.check)
     with steps.step("Check"):
         settled = settle(linear, pair, finished(answer, pair.field_grid))
         judged = pair
         if settled.linear is not linear:
-            judged = labelled(prepared(settled.linear), settled.linear)
+            judged = labelled(prepared(grid, settled.linear), settled.linear)
         intensities = mean_intensities(
             (fixed_segmentation.hu, fixed_segmentation.labels()),
             (moving_segmentation.hu, moving_segmentation.labels()),
@@ -221,11 +223,11 @@ def _grid_around_body(fixed: Segmentation, manifest: Manifest) -> Geometry:
 
 
 def _scans(
-    grid: Geometry,
     fixed: sitk.Image,
     moving: sitk.Image,
     fixed_mask: sitk.Image | None,
     moving_mask: sitk.Image | None,
+    grid: Geometry,
     linear: np.ndarray,
 ) -> Scans:
     fixed_volume = resample_to_grid(fixed, grid, mask=fixed_mask)

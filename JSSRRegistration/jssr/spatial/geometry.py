@@ -68,6 +68,14 @@ class Geometry:
         ox, oy, oz = np.asarray(self.origin_mm) + shift
         return Geometry((x, y, z), (sx, sy, sz), (float(ox), float(oy), float(oz)), self.direction)
 
+    def divided(self, factor: int) -> "Geometry":
+        """The grid over the same box of which ``factor``³ voxels fill one of this one."""
+        shift = self.index_to_world[:3, :3] @ np.full(3, (1 / factor - 1) / 2)
+        x, y, z = (n * factor for n in self.size)
+        sx, sy, sz = (s / factor for s in self.spacing_mm)
+        ox, oy, oz = np.asarray(self.origin_mm) + shift
+        return Geometry((x, y, z), (sx, sy, sz), (float(ox), float(oy), float(oz)), self.direction)
+
     def part(self, start: tuple[int, int, int], size: tuple[int, int, int]) -> "Geometry":
         """The grid of the ``size`` voxels from index ``start`` on, both x, y, z."""
         x, y, z = (self.index_to_world @ np.array([*start, 1.0]))[:3].tolist()

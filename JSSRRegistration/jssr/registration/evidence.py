@@ -1,0 +1,203 @@
+"""What instance optimization compares: features of both scans, and points to compare them at."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from jssr.bundle.load import Bundle
+from jssr.networks.register import eroded
+from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
+from jssr.registration.inference import Pair, Scans
+from jssr.registration.window import to_network
+from jssr.spatial.fields import smooth_gaussian
+from jssr.spatial.warp import resize
+
+_CANDIDATES = 2_000_000
+_CONTRAST_SIGMA = 3.0
+_CONTRAST_NOISE_SIGMA = 0.7
+_CONTRAST_FLOOR = 0.05
+_SLAB = 16
+_SLAB_HALO = 2
+"""Structure looks one voxel around for a patch, and one around that for its pair."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Features of both scans on one grid over the working grid's box.
+
+    Channels are features, then S's probabilities, and last whether the voxel is valid. They lie
+    together in memory, since optimization asks for all of them at scattered points.
+
+    Attributes:
+        moving: ``(z * y * x, c)``.
+        fixed: ``(points, c)``, the fixed scan's at ``points``.
+        points: ``(points, 3)`` x, y, z index of voxels inside the fixed body.
+        kinds: how many of the channels are features.
+        shape_zyx, spacing_mm: of the grid.
+    """
+
+    moving: torch.Tensor
+    fixed: torch.Tensor
+    points: torch.Tensor
+    kinds: int
+    shape_zyx: tuple[int, int, int]
+    spacing_mm: float
+
+    def moving_at(self, index_xyz: torch.Tensor) -> torch.Tensor:
+        """The moving scan's channels, trilinear, at ``(n, 3)`` indices: ``(n, c)``.
+
+        Beyond the grid its border continues. Gradients reach the indices alone.
+        """
+        _, height, width = self.shape_zyx
+        last = index_xyz.new_tensor([n - 1 for n in reversed(self.shape_zyx)])
+        index = torch.minimum(index_xyz.clamp_min(0.0), last)
+        corner = torch.minimum(index.detach().floor(), last - 1)
+        x, y, z = corner.long().unbind(dim=1)
+        first = (z * height + y) * width + x
+        plane = first.new_tensor([0, 1, width, width + 1])
+        around = torch.cat((plane, plane + height * width))
+        part = torch.stack((1 - (index - corner), index - corner))
+        weights = torch.einsum("xn,yn,zn->nzyx", *part.unbind(dim=2)).flatten(1)
+        return F.embedding_bag(
+            first[:, None] + around, self.moving, per_sample_weights=weights, mode="sum"
+        )
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One scan's images, each ``(1, 1, z, y, x)``: of which structure is taken, and contrast."""
+
+    structures: tuple[torch.Tensor, ...]
+    contrasts: tuple[torch.Tensor, ...]
+    probabilities: torch.Tensor
+    valid: torch.Tensor
+
+
+def coarse_evidence(
+    pair: Pair, synthesized: torch.Tensor, bundle: Bundle, random: torch.Generator
+) -> Evidence:
+    """Structure of the raw and the synthesized scan, the latter's local contrast, S's labels."""
+    fixed, moving = _as_networks_see(pair, bundle)
+    synthesized = synthesized.to(bundle.device)
+    organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
+    labels = [
+        volume[:, organs].to(bundle.device)
+        for volume in (pair.fixed_probabilities, pair.moving_probabilities)
+    ]
+    return _evidence(
+        pair,
+        _Side((fixed, fixed), (fixed,), labels[0], _valid(pair.fixed.valid, bundle)),
+        _Side((moving, synthesized), (synthesized,), labels[1], _valid(pair.moving.valid, bundle)),
+        random,
+    )
+
+
+def fine_evidence(
+    scans: Scans, synthesized: torch.Tensor, bundle: Bundle, random: torch.Generator
+) -> Evidence:
+    """Structure of the raw scan, local contrast of the raw and the synthesized scan.
+
+    Args:
+        scans: both scans on a finer grid over the same box.
+        synthesized: on the working grid; it is interpolated.
+    """
+    fixed, moving = _as_networks_see(scans, bundle)
+    synthesized = resize(synthesized.to(bundle.device), list(scans.grid.shape_zyx))
+    no_labels = fixed[:, :0]
+    return _evidence(
+        scans,
+        _Side((fixed,), (fixed, fixed), no_labels, _valid(scans.fixed.valid, bundle)),
+        _Side((moving,), (moving, synthesized), no_labels, _valid(scans.moving.valid, bundle)),
+        random,
+    )
+
+
+def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """``image`` without its local mean, over its local standard deviation, ``(1, 1, z, y, x)``.
+
+    The squared difference of two such images is, but for a constant, one minus their local
+    correlation. "Local" is a Gaussian of three voxels over what is ``valid``; deviations far below
+    the floor, 0.05 of the window's half width, are noise and stay small.
+    """
+
+    def local_mean(volume: torch.Tensor) -> torch.Tensor:
+        return smooth_gaussian(volume * valid, _CONTRAST_SIGMA) / weight
+
+    weight = smooth_gaussian(valid, _CONTRAST_SIGMA).clamp_min(1e-3)
+    image = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
+    centred = image - local_mean(image)
+    return centred / (local_mean(centred.square()) + _CONTRAST_FLOOR**2).sqrt()
+
+
+def _as_networks_see(scans: Scans, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
+    window, device = bundle.manifest.window_hu, bundle.device
+    fixed = to_network(scans.fixed.hu, window).to(device)
+    return fixed, to_network(scans.moving.hu, window).to(device)
+
+
+def _valid(valid: torch.Tensor, bundle: Bundle) -> torch.Tensor:
+    return eroded(valid.float().to(bundle.device))
+
+
+def _present(pair: Pair, channel: int) -> bool:
+    """Whether both scans hold enough of a class for its Dice to mean something."""
+    masses = pair.fixed_probabilities[:, channel].sum(), pair.moving_probabilities[:, channel].sum()
+    return bool(min(masses) > 200)
+
+
+def _evidence(scans: Scans, fixed: _Side, moving: _Side, random: torch.Generator) -> Evidence:
+    kinds = STRUCTURE_CHANNELS * len(fixed.structures) + len(fixed.contrasts)
+    channels = kinds + fixed.probabilities.shape[1] + 1
+    z, y, x = _points((fixed.valid > 0) & (fixed.structures[0] > -1.0), random)
+    with torch.no_grad():
+        # The same memory for one scan after the other: it may be the most that is ever needed.
+        features = moving.valid.new_empty(*scans.grid.shape_zyx, channels)
+        _fill(features, fixed)
+        at_points = features[z, y, x]
+        _fill(features, moving)
+    return Evidence(
+        moving=features.flatten(0, 2),
+        fixed=at_points,
+        points=torch.stack((x, y, z), dim=1).float(),
+        kinds=kinds,
+        shape_zyx=scans.grid.shape_zyx,
+        spacing_mm=scans.grid.spacing_mm[0],
+    )
+
+
+def _points(
+    mask: torch.Tensor, random: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """z, y, x of random voxels of ``mask`` ``(1, 1, z, y, x)``, most of them drawn once."""
+    _, height, width = mask.shape[2:]
+    drawn = torch.randint(mask.numel(), (_CANDIDATES,), generator=random).to(mask.device)
+    drawn = drawn[mask.flatten()[drawn]]
+    return (
+        drawn.div(height * width, rounding_mode="floor"),
+        drawn.div(width, rounding_mode="floor").remainder(height),
+        drawn.remainder(width),
+    )
+
+
+def _fill(features: torch.Tensor, side: _Side) -> None:
+    """``features`` ``(z, y, x, c)`` of one scan."""
+    channel = 0
+    for image in side.structures:
+        _fill_structure(features[..., channel : channel + STRUCTURE_CHANNELS], image)
+        channel += STRUCTURE_CHANNELS
+    for image in side.contrasts:
+        features[..., channel] = local_contrast(image, side.valid)[0, 0]
+        channel += 1
+    features[..., channel:-1] = side.probabilities[0].permute(1, 2, 3, 0)
+    features[..., -1] = side.valid[0, 0]
+
+
+def _fill_structure(features: torch.Tensor, image: torch.Tensor) -> None:
+    """Structure slab by slab: at once it would need several times the memory of its answer."""
+    depth = image.shape[2]
+    for start in range(0, depth, _SLAB):
+        stop = min(start + _SLAB, depth)
+        low, high = max(start - _SLAB_HALO, 0), min(stop + _SLAB_HALO, depth)
+        slab = structure(image[:, :, low:high], STRUCTURE_PAIRS)[0]
+        features[start:stop] = slab[:, start - low : stop - low].permute(1, 2, 3, 0)
