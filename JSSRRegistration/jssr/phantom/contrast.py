@@ -128,23 +128,27 @@ def refill(
     return values, contents
 
 
-def paint_hu(patient: Patient, values: Tensor, texture: float) -> Tensor:
+def paint_hu(patient: Patient, values: list[Tensor], texture: float) -> list[Tensor]:
     """The reference anatomy in HU, (z, y, x) float32 on the patient's padded grid.
 
     Args:
-        values: HU of each entry of the patient's tissues.
-        texture: scale of the texture inside the tissues; 0 leaves them flat.
+        values: for each picture the HU of each entry of the patient's tissues.
+        texture: scale of the texture inside the tissues, the same in all; 0 leaves them flat.
     """
     device = patient.device
     first = patient.first.flatten().to(torch.int32)
     second = patient.second.flatten().to(torch.int32)
-    table = values.to(device)
-    lower = table.index_select(0, second)
-    painted = table.index_select(0, first).sub_(lower)
-    painted.mul_(patient.share.flatten()).add_(lower)
+    share = patient.share.flatten()
+    grain = torch.zeros(first.shape, device=device)
     if texture > 0:
         for row, name in enumerate(("fine", "coarse")):
             scale = [texture * getattr(tissue, name) for tissue in patient.tissues]
             amplitude = torch.tensor(scale, device=device).index_select(0, first)
-            painted.add_(amplitude.mul_(patient.texture[row].flatten()))
-    return painted.view(patient.first.shape).clamp_(min=-1024.0)
+            grain.add_(amplitude.mul_(patient.texture[row].flatten()))
+    pictures = []
+    for table in values:
+        lower = table.to(device).index_select(0, second)
+        painted = table.to(device).index_select(0, first).sub_(lower)
+        painted.mul_(share).add_(lower).add_(grain)
+        pictures.append(painted.view(patient.first.shape).clamp_(min=-1024.0))
+    return pictures

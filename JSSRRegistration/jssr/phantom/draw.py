@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from jssr.spatial.fields import smooth_gaussian
+
 Item = TypeVar("Item")
 
 
@@ -71,15 +73,6 @@ def smooth_noise(
     if step > 2.0:
         finer = [min(size, 2 * count) for size, count in zip(shape, nodes, strict=True)]
         lattice = functional.interpolate(lattice, size=finer, mode="trilinear")
-        lattice = box_average(lattice, 3)
+        lattice = smooth_gaussian(lattice, 0.8)
     field = functional.interpolate(lattice, size=shape, mode="trilinear")[0]
-    return field * (1.8 if step > 2.0 else 1.4)
-
-
-def box_average(volume: Tensor, width: int) -> Tensor:
-    """Mean over ``width``³ voxels (an odd number) of (b, c, z, y, x), fewer at the border."""
-    for axis in range(3):
-        size, reach = [1, 1, 1], [0, 0, 0]
-        size[axis], reach[axis] = width, width // 2
-        volume = functional.avg_pool3d(volume, size, 1, reach, count_include_pad=False)
-    return volume
+    return field * (1.7 if step > 2.0 else 1.4)

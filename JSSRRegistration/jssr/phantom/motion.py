@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jssr.spatial.fields import compose_mm
+from jssr.spatial.fields import compose_mm, smooth_gaussian
 from jssr.spatial.warp import sample, voxel_coordinates, warp
 
-from .draw import Draw, box_average, smooth_noise
+from .draw import Draw, smooth_noise
 from .geometry import rotation
 from .options import PairOptions
 from .patient import Patient
@@ -72,25 +72,20 @@ def make_motion(patient: Patient, draw: Draw, options: PairOptions) -> Motion:
     smooth = smooth * nodes.away_from_spine()
     reshape = nodes.noise(draw, draw.uniform(80.0, 160.0), options.reshape_mm)
     turn, shift = _rigid(draw, options.rigid)
-    back_fixed, to_fixed = nodes.flow(-reshape), nodes.flow(reshape)
-    breathe, unbreathe = nodes.flow(breathing), nodes.flow(-breathing)
-    bend, unbend = nodes.flow(smooth), nodes.flow(-smooth)
+    to_fixed, back_fixed = nodes.flows(reshape)
+    breathe, unbreathe = nodes.flows(breathing)
+    bend, unbend = nodes.flows(smooth)
 
-    inside = _move(nodes.points, nodes.compose(back_fixed, breathe, bend), turn, shift)
-    outside = _move(nodes.points, nodes.compose(back_fixed, bend), turn, shift)
     wall_fixed = nodes.full(nodes.wall_at(back_fixed))
-    fixed_to_moving = torch.where(wall_fixed < 0, nodes.full(inside), nodes.full(outside))
+    breathed = torch.cat([nodes.compose(back_fixed, breathe), back_fixed])
+    moved = _move(nodes.points, nodes.compose(breathed, bend), turn, shift)
+    fixed_to_moving = nodes.inside_or_outside(moved, wall_fixed)
 
     straight = nodes.compose(_unmove(nodes.points, turn, shift), unbend)
     wall_moving = nodes.full(nodes.wall_at(straight))
-    came_inside = wall_moving < 0
-    into_reference = nodes.compose(straight, unbreathe)
-    moving_to_reference = torch.where(came_inside, nodes.full(into_reference), nodes.full(straight))
-    to_fixed_inside = nodes.compose(into_reference, to_fixed)
-    to_fixed_outside = nodes.compose(straight, to_fixed)
-    moving_to_fixed = torch.where(
-        came_inside, nodes.full(to_fixed_inside), nodes.full(to_fixed_outside)
-    )
+    unbreathed = torch.cat([nodes.compose(straight, unbreathe), straight])
+    moving_to_reference = nodes.inside_or_outside(unbreathed, wall_moving)
+    moving_to_fixed = nodes.inside_or_outside(nodes.compose(unbreathed, to_fixed), wall_moving)
     band = 2.0 * patient.spacing_mm if abs(superior) + abs(anterior) > 0.5 else 0.0
     return Motion(
         fixed_to_reference=nodes.full(back_fixed)[0],
@@ -124,11 +119,13 @@ def _unmove(points: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
 
 def _doubled(volume: Tensor, axis: int) -> Tensor:
     """2n - 1 voxels of n along an axis: each second one is the mean of its neighbours."""
-    count = volume.shape[axis]
-    first, last = volume.narrow(axis, 0, count - 1), volume.narrow(axis, count - 1, 1)
-    between = 0.5 * (first + volume.narrow(axis, 1, count - 1))
-    pairs = torch.stack([first, between], dim=axis + 1).flatten(axis, axis + 1)
-    return torch.cat([pairs, last], dim=axis)
+    shape = list(volume.shape)
+    shape[axis] = 2 * shape[axis] - 1
+    doubled = volume.new_empty(shape)
+    old, new = volume.movedim(axis, 0), doubled.movedim(axis, 0)
+    new[::2] = old
+    new[1::2] = torch.lerp(old[:-1], old[1:], 0.5)
+    return doubled
 
 
 class _Nodes:
@@ -161,28 +158,30 @@ class _Nodes:
         for axis, (count, margin) in enumerate(
             zip(self.patient.shape, self.patient.margin, strict=True), start=2
         ):
-            field = _doubled(field, axis).narrow(axis, margin, count)
+            needed = field.narrow(axis, margin // STEP, count // STEP + 2)
+            field = _doubled(needed, axis).narrow(axis, margin % STEP, count)
         return field
 
-    def flow(self, velocity: Tensor) -> Tensor:
-        """The map that follows a velocity for unit time, in steps of at most STEP_LIMIT_MM.
+    def inside_or_outside(self, fields: Tensor, wall: Tensor) -> Tensor:
+        """Of two fields (2, 3, z, y, x) the first inside the ``wall``, on every voxel of a scan."""
+        return torch.where(wall < 0, self.full(fields[:1]), self.full(fields[1:]))
 
-        Scaling and squaring, from a first step by the midpoint rule.
+    def flows(self, velocity: Tensor) -> tuple[Tensor, Tensor]:
+        """The map that follows a velocity for unit time, and its inverse, that follows it back.
+
+        Scaling and squaring from a first step by the midpoint rule of at most STEP_LIMIT_MM.
         """
         fastest = float(velocity.abs().max())
         squarings = math.ceil(math.log2(max(1.0, fastest / STEP_LIMIT_MM)))
-        step = velocity / 2**squarings
+        step = torch.cat([velocity, -velocity]) / 2**squarings
         field = warp(step, 0.5 * step, self.step_mm)
         for _ in range(squarings):
             field = compose_mm(field, field, self.step_mm)
-        return field
+        return field[:1], field[1:]
 
-    def compose(self, first: Tensor, *others: Tensor) -> Tensor:
-        """The map that applies one field after the other."""
-        total = first
-        for other in others:
-            total = compose_mm(total, other, self.step_mm)
-        return total
+    def compose(self, first: Tensor, second: Tensor) -> Tensor:
+        """The map that applies ``first``, any number of fields, and then ``second``, one field."""
+        return compose_mm(first, second.expand_as(first), self.step_mm)
 
     def wall_at(self, field: Tensor) -> Tensor:
         """Distance to the wall at the reference points that a field leads to."""
@@ -194,7 +193,7 @@ class _Nodes:
         waves = smooth_noise(
             draw, self.shape, wavelength_mm / self.step_mm[0], 3, self.patient.device
         )
-        return box_average(waves[None], 5) * amplitude_mm
+        return smooth_gaussian(waves[None], 1.4) * amplitude_mm
 
     def away_from_spine(self) -> Tensor:
         """0 inside the spine, which stays rigid, rising to 1 some centimetres away."""

@@ -96,12 +96,12 @@ def make_pair(
     motion = make_motion(patient, Draw(seed, f"{source} motion"), options)
     on_part("motion")
     contrast = _draw_contrast(patient, seed, source, options)
-    fixed_hu = paint_hu(patient, contrast.fixed, contrast.texture)
+    fixed_hu, moving_hu, answer_hu = paint_hu(
+        patient, [contrast.fixed, contrast.moving, contrast.moving_as_fixed], contrast.texture
+    )
     fixed_index = _index(patient, motion.fixed_to_reference)
     moving_index = _index(patient, motion.moving_to_reference)
     fixed_clean = sample(fixed_hu[None, None], fixed_index)[0, 0]
-    moving_hu = paint_hu(patient, contrast.moving, contrast.texture)
-    answer_hu = paint_hu(patient, contrast.moving_as_fixed, contrast.texture)
     seen = sample(torch.stack([moving_hu, answer_hu])[None], moving_index)[0]
     moving_clean, answer = seen[0], seen[1]
     on_part("contrast and resampling")
@@ -215,10 +215,19 @@ def _truth(
     for this, other in ((0, 1), (1, 0)):
         truth = sample(known, indices[this], "nearest", "zeros")[0, 0] > 0.5
         truth &= ~sheets[this] & views[this]
-        target = grid + to_other[this][None] / patient.spacing_mm
-        seen = sample(views[other][None, None].float(), target, "nearest", "zeros")
-        results.append(truth & (seen[0, 0] > 0.5))
+        target = torch.add(grid, to_other[this][None], alpha=1.0 / patient.spacing_mm)
+        results.append(truth & _covered(views[other], target))
     return results[0], results[1]
+
+
+def _covered(view: Tensor, index: Tensor) -> Tensor:
+    """Whether the voxels nearest to the places ``index`` are in a field of view."""
+    if not bool(view.all()):
+        return sample(view[None, None].float(), index, "nearest", "zeros")[0, 0] > 0.5
+    inside = torch.ones_like(view)
+    for axis, count in enumerate(reversed(view.shape)):
+        inside &= (index[0, axis] > -0.5) & (index[0, axis] < count - 0.5)
+    return inside
 
 
 def _fixed_lesions(patient: Patient, motion: Motion) -> tuple[Lesion, ...]:
