@@ -107,12 +107,22 @@ def export(
     latest: Annotated[
         bool, typer.Option("--latest", help="Take the latest checkpoint, not the best.")
     ] = False,
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Evaluation of this bundle whose figures go on its card."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace an existing folder.")] = False,
 ) -> None:
     """Make the model bundle of a training run."""
     from jssr.training.export import export_run
 
-    taken = export_run(run, output, which="latest" if latest else "best", overwrite=overwrite)
+    measured = ()
+    if figures is not None:
+        from jssr.evaluation.card_figures import card_figures
+
+        measured = card_figures(figures)
+    which = "latest" if latest else "best"
+    taken = export_run(run, output, which=which, figures=measured, overwrite=overwrite)
     typer.echo(f"Exported {taken.name} to {output}.")
 
 
