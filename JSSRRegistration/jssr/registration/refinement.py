@@ -37,17 +37,10 @@ class _Level:
     bending: float
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What is done with the working grid's evidence, and then with finer evidence."""
-
-    coarse: tuple[_Level, ...]
-    fine: tuple[_Level, ...]
-
-
+# The first level compares what the working grid shows, the second what a finer one shows.
 _PLANS = {
-    Refine.FAST: _Plan((_Level(8, 30, 2.0, 0.3),), (_Level(4, 60, 1.0, 1.5),)),
-    Refine.FULL: _Plan((_Level(8, 80, 2.0, 0.3),), (_Level(4, 200, 1.0, 1.5),)),
+    Refine.FAST: (_Level(8, 30, 2.0, 0.3), _Level(4, 60, 1.0, 1.5)),
+    Refine.FULL: (_Level(8, 80, 2.0, 0.3), _Level(4, 200, 1.0, 1.5)),
 }
 
 
@@ -82,8 +75,7 @@ def refine_answer(
     A level composes one more diffeomorphic step onto the answer: a velocity that is smooth by
     construction and zero at the grid's border, found by Adam on random points of the fixed body.
     The objective joins structure (MIND) of the raw and of the synthesized scan, their local
-    correlation, soft Dice of S's labels, bending, and the volume of lesions. What is smaller than
-    the working grid's voxels has the last word.
+    correlation, soft Dice of S's labels, bending, and the volume of lesions.
 
     Args:
         finer: makes both scans on a finer grid over the same box; called when they are needed.
@@ -91,17 +83,15 @@ def refine_answer(
     """
     random = torch.Generator().manual_seed(_SEED)
     space = _space(pair, bundle)
+    coarse, fine = _PLANS[effort]
     there = answer.fixed_to_moving_mm.to(bundle.device)
     back = answer.moving_to_fixed_mm.to(bundle.device)
     evidence = coarse_evidence(pair, synthesized, bundle, random)
-    if len(evidence.points) == 0:
-        return answer
-    for level in _PLANS[effort].coarse:
-        there, back = _improved(evidence, space, there, back, level, random, check)
+    there, back = _improved(evidence, space, there, back, coarse, random, check)
+    # Let go of first: the finer evidence needs more memory than anything before it.
     del evidence
     evidence = fine_evidence(finer(), synthesized, bundle, random)
-    for level in _PLANS[effort].fine:
-        there, back = _improved(evidence, space, there, back, level, random, check)
+    there, back = _improved(evidence, space, there, back, fine, random, check)
     return Answer(there.cpu(), back.cpu())
 
 
@@ -126,6 +116,8 @@ def _improved(
     random: torch.Generator,
     check: Callable[[], None],
 ) -> tuple[torch.Tensor, torch.Tensor]:
+    if len(evidence.points) == 0:
+        return there, back
     shape = [2 * n // level.factor for n in there.shape[2:]]
     size = space.spacing_mm * level.factor
     spacing = (size, size, size)
