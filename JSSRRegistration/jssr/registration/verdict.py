@@ -3,8 +3,8 @@
 from jssr.labels import LABELS
 from jssr.registration.result import Metrics, OrganFigures, Verdict, VerdictLevel
 
-# Similarity after registration: of phantoms it is 0.65 and more, of what cannot be registered at
-# most 0.46 (``python -m jssr.evaluation.verdicts``; docs/benchmark.md has the figures).
+# Similarity after registration: of phantoms it is 0.61 and more, of what cannot be registered at
+# most 0.49 (``python -m jssr.evaluation.verdicts``; docs/benchmark.md has the figures).
 _FAILED_BELOW, _DOUBTFUL_BELOW = 0.40, 0.55
 # Where the scans themselves are so alike, labels that differ are S's own mistake.
 _SURELY_ALIKE = 0.85
