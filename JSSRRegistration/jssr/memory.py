@@ -24,7 +24,7 @@ def keep_large_blocks() -> None:
     """Has the C library keep freed blocks for the next request, the opposite of the above.
 
     For phantoms and training, which ask for the same volumes again and again: having the system
-    hand out and clear the pages each time takes a quarter of the time of a phantom.
+    hand out and clear the pages each time takes longer than much of the arithmetic.
     """
     _set(_MMAP_THRESHOLD, _NEVER)
     _set(_TRIM_THRESHOLD, _NEVER)

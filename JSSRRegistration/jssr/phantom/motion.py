@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from jssr.spatial.fields import compose_mm, smooth_gaussian
+from jssr.spatial.fields import compose_mm, exponentiate_mm, smooth_gaussian
 from jssr.spatial.warp import sample, voxel_coordinates, warp
 
 from .draw import Draw, smooth_noise
@@ -173,10 +173,9 @@ class _Nodes:
         """
         fastest = float(velocity.abs().max())
         squarings = math.ceil(math.log2(max(1.0, fastest / STEP_LIMIT_MM)))
-        step = torch.cat([velocity, -velocity]) / 2**squarings
-        field = warp(step, 0.5 * step, self.step_mm)
-        for _ in range(squarings):
-            field = compose_mm(field, field, self.step_mm)
+        both = torch.cat([velocity, -velocity])
+        ahead = warp(both, both / 2 ** (squarings + 1), self.step_mm)
+        field = exponentiate_mm(ahead, self.step_mm, squarings)
         return field[:1], field[1:]
 
     def compose(self, first: Tensor, second: Tensor) -> Tensor:
