@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from jssr.registration.body import body_mask, centroid_mm
+from jssr.registration.body import body_mask, centroid_mm, patient_mask
 from jssr.spatial.geometry import Geometry
 
 GRID = Geometry((60, 50, 30), (4.0, 4.0, 4.0), (-110.0, 30.0, 500.0))
@@ -47,6 +47,23 @@ def test_lungs_are_not_body() -> None:
     mask = sitk.GetArrayFromImage(body_mask(scan(lungs=True)))
     assert mask[20, 20, 19] == 0 and mask[20, 20, 39] == 0
     assert mask[5, 20, 19] == 1
+
+
+def test_the_patient_holds_lungs_but_neither_table_nor_air() -> None:
+    mask = sitk.GetArrayFromImage(patient_mask(scan(lungs=True))) > 0
+    # Opening rounds the outline, and the foot's first voxels touch it.
+    assert (mask ^ ELLIPSE).sum() < 0.02 * ELLIPSE.sum()
+    assert mask[20, 20, 19] and mask[20, 20, 39]
+    assert not mask[:, 42].any()
+
+
+def test_a_lung_that_the_field_of_view_cuts_open_is_in_the_patient() -> None:
+    cut = scan(lungs=True, table=False)[19:]
+    values = sitk.GetArrayFromImage(cut)
+    mask = sitk.GetArrayFromImage(patient_mask(cut)) > 0
+    # Opening rounds the corners between lung, chest wall and border.
+    assert mask[values == -850].mean() > 0.9
+    assert mask[values == -1000].mean() < 0.01
 
 
 def test_air_has_no_body_and_no_centre() -> None:

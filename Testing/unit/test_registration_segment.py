@@ -7,7 +7,7 @@ import torch
 
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.labels import CLASS_COUNT, label_index
-from jssr.registration.segment import carried, label_map, segment, without_islands
+from jssr.registration.segment import carried, label_map, segment
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, rotation, translation
 from sample_bundle import write_untrained_bundle
@@ -101,28 +101,3 @@ def test_nothing_found_gives_an_empty_label_map() -> None:
     nothing[:, 0] = 1.0
     scan, _ = pair_images()
     assert sitk.GetArrayViewFromImage(label_map(nothing, GRID, scan)).max() == 0
-
-
-def test_an_organ_keeps_its_largest_piece_only() -> None:
-    found = probabilities()
-    liver, lesion = label_index("liver"), label_index("lesion")
-    found[:, liver, :3, :3, :3] = 0.9
-    found[:, lesion, 0, 30:32, 30:32] = found[:, lesion, 4, 40:42, 40:42] = 1.0
-    found[:, 0] = 1.0 - found[:, 1:].sum(dim=1)
-    kept = without_islands(found.clone())
-    assert kept[0, liver, :3, :3, :3].max() == 0.0
-    assert (kept.sum(1) - 1).abs().max() < 1e-5
-    away = torch.ones(GRID.shape_zyx, dtype=torch.bool)
-    away[:3, :3, :3] = False
-    assert torch.equal(kept[0][:, away], found[0][:, away])
-
-
-def test_both_lungs_stay_and_specks_of_lung_go() -> None:
-    lung = label_index("lung")
-    found = torch.zeros(1, CLASS_COUNT, *GRID.shape_zyx)
-    found[:, lung, 10:30, 10:30, 4:20] = found[:, lung, 10:30, 10:30, 28:40] = 1.0
-    found[:, lung, 44:47, 1:4, 1:4] = 1.0
-    found[:, 0] = 1.0 - found[:, lung]
-    kept = without_islands(found.clone())[0, lung]
-    assert kept[44:47, 1:4, 1:4].max() == 0.0
-    assert kept.sum() == 20 * 20 * (16 + 12)

@@ -246,11 +246,20 @@ def cropped(volume: torch.Tensor, margin: list[int]) -> torch.Tensor:
 
 
 def eroded(valid: torch.Tensor) -> torch.Tensor:
-    """``valid`` without the two voxels along its border; beyond the grid nothing is valid."""
-    rest = F.pad(-valid, [2, 2, 2, 2, 2, 2])
-    for size in ([5, 1, 1], [1, 5, 1], [1, 1, 5]):
-        rest = F.max_pool3d(rest, size, stride=1)
-    return -rest
+    """``valid`` (0 or 1) without the two voxels along its border; beyond the grid none is valid.
+
+    Products of slices, which a CPU makes faster than pooling.
+    """
+    for axis in (2, 3, 4):
+        count = valid.shape[axis]
+        for _ in range(2):
+            rest = valid.clone()
+            rest.narrow(axis, 1, count - 1).mul_(valid.narrow(axis, 0, count - 1))
+            rest.narrow(axis, 0, count - 1).mul_(valid.narrow(axis, 1, count - 1))
+            valid = rest
+        valid.narrow(axis, 0, 2).zero_()
+        valid.narrow(axis, count - 2, 2).zero_()
+    return valid
 
 
 def valid_mean(features: torch.Tensor, valid: torch.Tensor, scale: int) -> torch.Tensor:

@@ -4,6 +4,8 @@ import numpy as np
 import SimpleITK as sitk
 
 BODY_THRESHOLD_HU = -300.0
+_GAS_HU = -950.0
+_LEAST_LUNG_MM = 12.0
 
 
 def body_mask(image: sitk.Image) -> sitk.Image:
@@ -21,6 +23,29 @@ def body_mask(image: sitk.Image) -> sitk.Image:
     opened = sitk.BinaryMorphologicalOpening(tissue, radius)
     pieces = sitk.RelabelComponent(sitk.ConnectedComponent(opened))
     return sitk.And(sitk.BinaryDilate(pieces == 1, radius), tissue)
+
+
+def patient_mask(image: sitk.Image) -> sitk.Image:
+    """The body with the gas that it holds: lungs, stomach, bowel.
+
+    Gas is inside where tissue surrounds it in an axial slice; lungs also where the field of view
+    cuts them open, since they are denser than air.
+
+    Args:
+        image: a scan in HU on a grid along the patient's axes, voxels of about 2 to 5 mm.
+
+    Returns:
+        uint8 mask on the same grid.
+    """
+    body = body_mask(image)
+    slices = [sitk.BinaryFillhole(body[:, :, z]) for z in range(body.GetSize()[2])]
+    filled = sitk.JoinSeries(slices, body.GetOrigin()[2], body.GetSpacing()[2])
+    filled.CopyInformation(body)
+    porous = sitk.And(image > _GAS_HU, image <= BODY_THRESHOLD_HU)
+    radius = [max(1, round(_LEAST_LUNG_MM / 2 / s)) for s in image.GetSpacing()]
+    # Opened, since the rim of whatever is denser than air looks like lung as well.
+    lung = sitk.BinaryMorphologicalOpening(sitk.And(porous, sitk.Not(filled)), radius)
+    return sitk.Or(filled, lung)
 
 
 def centroid_mm(mask: sitk.Image) -> np.ndarray | None:

@@ -30,8 +30,8 @@ class Evidence:
     together in memory, since optimization asks for all of them at scattered points.
 
     Attributes:
-        moving: ``(z * y * x, c)``.
-        fixed: ``(points, c)``, the fixed scan's at ``points``.
+        moving: ``(z * y * x, c)`` float16.
+        fixed: ``(points, c)`` float16, the fixed scan's at ``points``.
         points: ``(points, 3)`` x, y, z index of voxels inside the fixed body.
         kinds: how many of the channels are features.
         shape_zyx, spacing_mm: of the grid.
@@ -59,9 +59,8 @@ class Evidence:
         around = torch.cat((plane, plane + height * width))
         part = torch.stack((1 - (index - corner), index - corner))
         weights = torch.einsum("xn,yn,zn->nzyx", *part.unbind(dim=2)).flatten(1)
-        return F.embedding_bag(
-            first[:, None] + around, self.moving, per_sample_weights=weights, mode="sum"
-        )
+        rows = self.moving.index_select(0, (first[:, None] + around).flatten())
+        return torch.bmm(weights[:, None], rows.float().view(len(index), 8, -1))[:, 0]
 
 
 @dataclass(frozen=True)
@@ -121,10 +120,14 @@ def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     the floor, 0.05 of the window's half width, are noise and stay small.
     """
 
-    def local_mean(volume: torch.Tensor) -> torch.Tensor:
-        return smooth_gaussian(volume * valid, _CONTRAST_SIGMA) / weight
+    def blurred(volume: torch.Tensor) -> torch.Tensor:
+        # At half the resolution, which so broad a Gaussian does not tell from the whole.
+        return smooth_gaussian(F.avg_pool3d(volume * valid, 2), _CONTRAST_SIGMA / 2)
 
-    weight = smooth_gaussian(valid, _CONTRAST_SIGMA).clamp_min(1e-3)
+    def local_mean(volume: torch.Tensor) -> torch.Tensor:
+        return resize(blurred(volume) / weight, list(volume.shape[2:]))
+
+    weight = blurred(valid).clamp_min(1e-3)
     image = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
     centred = image - local_mean(image)
     return centred / (local_mean(centred.square()) + _CONTRAST_FLOOR**2).sqrt()
@@ -151,8 +154,9 @@ def _evidence(scans: Scans, fixed: _Side, moving: _Side, random: torch.Generator
     channels = kinds + fixed.probabilities.shape[1] + 1
     z, y, x = _points((fixed.valid > 0) & (fixed.structures[0] > -1.0), random)
     with torch.no_grad():
-        # The same memory for one scan after the other: it may be the most that is ever needed.
-        features = moving.valid.new_empty(*scans.grid.shape_zyx, channels)
+        # The same memory for one scan after the other, in half precision: it may be the most that
+        # is ever needed, and the noise of a scan is far above its rounding.
+        features = moving.valid.new_empty(*scans.grid.shape_zyx, channels, dtype=torch.float16)
         _fill(features, fixed)
         at_points = features[z, y, x]
         _fill(features, moving)
@@ -183,11 +187,19 @@ def _points(
 def _fill(features: torch.Tensor, side: _Side) -> None:
     """``features`` ``(z, y, x, c)`` of one scan."""
     channel = 0
-    for image in side.structures:
-        _fill_structure(features[..., channel : channel + STRUCTURE_CHANNELS], image)
+    for number, image in enumerate(side.structures):
+        channels = features[..., channel : channel + STRUCTURE_CHANNELS]
+        if number > 0 and image is side.structures[0]:
+            channels.copy_(features[..., :STRUCTURE_CHANNELS])
+        else:
+            _fill_structure(channels, image)
         channel += STRUCTURE_CHANNELS
-    for image in side.contrasts:
-        features[..., channel] = local_contrast(image, side.valid)[0, 0]
+    contrast = channel
+    for number, image in enumerate(side.contrasts):
+        if number > 0 and image is side.contrasts[0]:
+            features[..., channel] = features[..., contrast]
+        else:
+            features[..., channel] = local_contrast(image, side.valid)[0, 0]
         channel += 1
     features[..., channel:-1] = side.probabilities[0].permute(1, 2, 3, 0)
     features[..., -1] = side.valid[0, 0]

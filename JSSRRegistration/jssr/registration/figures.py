@@ -18,6 +18,7 @@ from jssr.registration.result import (
     Metrics,
     OrganFigures,
 )
+from jssr.registration.winners import winners
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
 from jssr.spatial.warp import Spacing, warp
@@ -44,11 +45,12 @@ def measure(
     displacement = pair.within(answer.fixed_to_moving_mm)
     determinant = jacobian_determinant(displacement, spacing)
     body = pair.fixed_body
-    fixed_labels = pair.fixed_probabilities[0].argmax(dim=0)
-    moving_labels = pair.moving_probabilities[0].argmax(dim=0)
-    carried = warp(pair.moving_probabilities, displacement, spacing)[0].argmax(dim=0)
+    fixed_labels = winners(pair.fixed_probabilities)
+    moving_labels = winners(pair.moving_probabilities)
+    carried = warp(moving_labels[None, None].float(), displacement, spacing, "nearest")[0, 0]
     seen = warp(pair.moving.valid.float(), displacement, spacing, padding="zeros")[0, 0] > 0.5
     seen &= pair.fixed.valid[0, 0]
+    edges = _edge(pair.fixed.valid), _edge(pair.moving.valid)
     return Metrics(
         overlap_fraction=_fraction(seen, body),
         similarity_before=similarities[0],
@@ -64,6 +66,7 @@ def measure(
                 carried,
                 determinant,
                 seen,
+                edges,
             )
             for label in LABELS
             if bool((fixed_labels == label.index).any() | (moving_labels == label.index).any())
@@ -179,12 +182,11 @@ def _organ(
     carried: torch.Tensor,
     determinant: torch.Tensor,
     seen: torch.Tensor,
+    edges: tuple[torch.Tensor, torch.Tensor],
 ) -> OrganFigures:
     voxel_ml = float(np.prod(pair.grid.spacing_mm)) / 1000
     fixed, moving = fixed_labels == index, moving_labels == index
-    cut = _touches_border(fixed, pair.fixed.valid[0, 0]) or _touches_border(
-        moving, pair.moving.valid[0, 0]
-    )
+    cut = bool((fixed & edges[0]).any() | (moving & edges[1]).any())
     volumes = float(fixed.sum()) * voxel_ml, float(moving.sum()) * voxel_ml
     known = min(volumes) >= _LEAST_ORGAN_ML
     return OrganFigures(
@@ -198,11 +200,12 @@ def _organ(
     )
 
 
-def _touches_border(mask: torch.Tensor, valid: torch.Tensor) -> bool:
-    """Whether the mask reaches a voxel beside which the scan or the grid has none."""
-    mask, valid = (F.pad(volume.float(), [1] * 6)[None, None] for volume in (mask, valid))
-    grown = F.max_pool3d(mask, 3, 1, 1)
-    return bool((grown > valid).any())
+def _edge(valid: torch.Tensor) -> torch.Tensor:
+    """``(z, y, x)`` bool: the voxels beside which the scan or the grid has none."""
+    beyond = F.pad(1.0 - valid.float(), [1] * 6, value=1.0)
+    for size in ((3, 1, 1), (1, 3, 1), (1, 1, 3)):
+        beyond = F.max_pool3d(beyond, size, stride=1)
+    return beyond[0, 0] > 0
 
 
 def _lesions(

@@ -116,7 +116,7 @@ def finished(answer: Answer, grid: Geometry) -> Answer:
     frame = _frame(grid)
     there = smooth_gaussian(resample_field(answer.fixed_to_moving_mm, shape), 1.5) * frame
     back = smooth_gaussian(resample_field(answer.moving_to_fixed_mm, shape), 1.5)
-    inverse = invert_mm(there, grid.spacing_mm, 8, initial_mm=back * frame)
+    inverse = invert_mm(there, grid.spacing_mm, 5, initial_mm=back * frame)
     return Answer(there, inverse * (frame > 0))
 
 

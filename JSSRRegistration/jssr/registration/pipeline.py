@@ -15,6 +15,7 @@ from jssr.bundle.load import Bundle
 from jssr.bundle.manifest import Manifest
 from jssr.errors import Cancelled, InputError
 from jssr.labels import Phase, label_index
+from jssr.registration.anatomy import plausible
 from jssr.registration.apply import AIR_HU, warp_scan
 from jssr.registration.body import body_mask
 from jssr.registration.figures import dice, mean_intensities, measure
@@ -38,10 +39,11 @@ from jssr.registration.result import (
     Refine,
     RegistrationResult,
 )
-from jssr.registration.segment import Segmentation, carried, label_map, segment, without_islands
+from jssr.registration.segment import Segmentation, carried, label_map, segment
 from jssr.registration.settling import settle
 from jssr.registration.verdict import judge
 from jssr.registration.window import to_hu
+from jssr.registration.winners import winners
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.compact import compact
 from jssr.spatial.geometry import Geometry
@@ -133,15 +135,13 @@ def register(
         grid = _grid_around_body(fixed_segmentation, bundle.manifest)
         prepared = partial(_scans, fixed, moving, fixed_mask, moving_mask)
         labelled = partial(_labelled, fixed_segmentation, moving_segmentation)
-        scans = prepared(grid, linear)
+        pair = labelled(prepared(grid, linear), linear)
     fixed_guess = _phase(fixed_phase, fixed_segmentation)
     moving_guess = _phase(moving_phase, moving_segmentation)
     with steps.step("Synthesize"):
-        synthesized = synthesize(labelled(scans, linear), bundle)
+        synthesized = synthesize(pair, bundle)
     with steps.step("Find the deformation"):
-        # Labels are brought onto the grid twice: Φ needs most memory, and no labels.
-        answer = find_displacement(scans, synthesized, bundle)
-        pair = labelled(scans, linear)
+        answer = find_displacement(pair, synthesized, bundle)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
             finer = partial(prepared, grid.divided(_FINER), linear)
@@ -279,7 +279,7 @@ def _segment_synthesized(synthesized: torch.Tensor, pair: Pair, bundle: Bundle) 
 
 def _agreement(pair: Pair, synthetic_labels: torch.Tensor) -> float | None:
     """Mean Dice of S(G(x)) with S(x) over the classes that S(x) holds; lesions left out."""
-    own, synthetic = pair.moving_probabilities[0].argmax(0), synthetic_labels[0].argmax(0)
+    own, synthetic = winners(pair.moving_probabilities), winners(synthetic_labels)
     present = [int(c) for c in own.unique() if int(c) not in (0, label_index("lesion"))]
     scores = [dice(own == c, synthetic == c) for c in present]
     return sum(scores) / len(scores) if scores else None
@@ -301,7 +301,7 @@ def _joined(
     joined = torch.where(covered, 0.5 * (own.probabilities + on_own), own.probabilities)
     lesion = label_index("lesion")
     joined[:, lesion] = own.probabilities[:, lesion]
-    return Segmentation(own.hu, without_islands(joined), own.grid)
+    return Segmentation(own.hu, plausible(joined, own.hu, own.grid), own.grid)
 
 
 def _transforms(

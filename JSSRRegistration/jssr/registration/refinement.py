@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from jssr.bundle.load import Bundle
 from jssr.labels import label_index
+from jssr.registration.adam import Adam
 from jssr.registration.evidence import Evidence, coarse_evidence, fine_evidence
 from jssr.registration.inference import Answer, Pair, Scans, taper
 from jssr.registration.result import Refine
@@ -125,7 +126,7 @@ def _improved(
     free = -F.max_pool3d(-space.free, level.factor)
     lesion = F.avg_pool3d(space.lesion, level.factor)
     parameters = torch.zeros_like(start).requires_grad_(True)
-    optimizer = torch.optim.Adam([parameters], lr=level.rate_mm, betas=(0.9, 0.99))
+    adam = Adam(parameters)
 
     def velocity() -> torch.Tensor:
         return smooth_gaussian(parameters, 1.0) * free
@@ -144,11 +145,9 @@ def _improved(
     for iteration in range(level.iterations):
         check()
         # Falling steps: the last ones average the noise of the random points out.
-        optimizer.param_groups[0]["lr"] = level.rate_mm * (1 - 0.8 * iteration / level.iterations)
+        rate_mm = level.rate_mm * (1 - 0.8 * iteration / level.iterations)
         loss = objective(moved(), _chosen(evidence, _SAMPLES, random))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        adam.step(parameters, torch.autograd.grad(loss, parameters)[0], rate_mm)
     with torch.no_grad():
         chosen = _chosen(evidence, _JUDGING_SAMPLES, random)
         if not bool(objective(moved(), chosen) < objective(start, chosen)):
@@ -180,7 +179,7 @@ def _difference(
     Args:
         field: on a grid of voxels of ``size_mm`` that exceeds the evidence's by ``margin_mm``.
     """
-    points, wanted = evidence.points[chosen], evidence.fixed[chosen]
+    points, wanted = evidence.points[chosen], evidence.fixed[chosen].float()
     on_field = ((points + 0.5) * evidence.spacing_mm + margin_mm) / size_mm - 0.5
     displacement = sample(field, on_field.t().reshape(1, 3, -1, 1, 1))[0, :, :, 0, 0].t()
     found = evidence.moving_at(points + displacement / evidence.spacing_mm)

@@ -7,27 +7,16 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
-from jssr.labels import LABELS, label_index
+from jssr.labels import LABELS
+from jssr.registration.anatomy import plausible
 from jssr.registration.window import to_network
+from jssr.registration.winners import winners
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
 from jssr.spatial.warp import sample, voxel_coordinates
 
 _LABEL_THRESHOLD = 127
-_LEAST_PIECE = {
-    "liver": 1.0,
-    "spleen": 1.0,
-    "right_kidney": 1.0,
-    "left_kidney": 1.0,
-    "aorta": 1.0,
-    "inferior_vena_cava": 1.0,
-    "gallbladder": 1.0,
-    "pancreas": 1.0,
-    "lung": 0.2,
-}
-"""Pieces smaller than this part of an organ's largest piece are no organ: of all but the lungs,
-which are two, only the largest stays."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +25,7 @@ class Segmentation:
 
     Attributes:
         hu: ``(z, y, x)`` float32 on ``grid``, -1024 outside the scan.
-        probabilities: ``(1, classes, z, y, x)`` on ``grid``, CPU; background outside the scan.
+        probabilities: ``(1, classes, z, y, x)`` on ``grid``, CPU; background outside the patient.
         grid: axis-aligned, the bundle's spacing, around the scan's whole field of view.
     """
 
@@ -46,7 +35,7 @@ class Segmentation:
 
     def labels(self) -> torch.Tensor:
         """The most probable class, ``(z, y, x)`` uint8, on ``grid``."""
-        return self.probabilities[0].argmax(dim=0).to(torch.uint8)
+        return winners(self.probabilities)
 
 
 def carried(
@@ -77,27 +66,8 @@ def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
     with torch.no_grad():
         logits = bundle.segmentor(to_network(volume.hu, manifest.window_hu).to(bundle.device))
         probabilities = torch.softmax(logits, dim=1).float().cpu()
-    outside = ~volume.valid[:, 0]
-    probabilities[:, 1:] *= volume.valid
-    probabilities[:, 0][outside] = 1.0
-    return Segmentation(volume.hu[0, 0], without_islands(probabilities), grid)
-
-
-def without_islands(probabilities: torch.Tensor) -> torch.Tensor:
-    """``(1, classes, z, y, x)`` with small pieces apart from an organ made background."""
-    labels = probabilities[0].argmax(dim=0).to(torch.uint8).numpy()
-    for name, least in _LEAST_PIECE.items():
-        index = label_index(name)
-        mask = sitk.GetImageFromArray((labels == index).astype(np.uint8))
-        pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(mask))
-        sizes = np.bincount(pieces.ravel())[1:]
-        if len(sizes) < 2:
-            continue
-        small = np.flatnonzero(sizes < least * sizes.max()) + 1
-        apart = torch.from_numpy(np.isin(pieces, small))
-        probabilities[0, 0][apart] += probabilities[0, index][apart]
-        probabilities[0, index][apart] = 0.0
-    return probabilities
+    hu = volume.hu[0, 0]
+    return Segmentation(hu, plausible(probabilities, hu, grid), grid)
 
 
 def label_map(probabilities: torch.Tensor, grid: Geometry, image: sitk.Image) -> sitk.Image:
