@@ -57,8 +57,9 @@ def benchmark_page(outcomes: Sequence[Outcome], threads: int, cohort: str) -> st
     cases = {outcome.case for outcome in outcomes}
     body = [
         "<h1>Registration benchmark</h1>",
-        f'<p class="lead">{page.text(cohort)}: {len(cases)} pairs, {threads} threads for each '
-        f"method, every method in a process of its own. JSSR {page.text(__version__)}.</p>",
+        f'<p class="lead">{page.text(cohort)}: {len(cases)} pairs, {threads} '
+        f"{'thread' if threads == 1 else 'threads'} for each method, every method in a process of "
+        f"its own. JSSR {page.text(__version__)}.</p>",
         page.section("Results", _main_table(methods, rows, outcomes), _explanation()),
         page.section("Error by case", *_box_plots(methods, rows)),
         page.section("Time against error", *_time_plots(methods, rows)),
