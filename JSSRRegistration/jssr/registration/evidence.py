@@ -65,7 +65,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class _Side:
-    """One scan's images, each ``(1, 1, z, y, x)``: of which structure is taken, and contrast."""
+    """One scan's images, each ``(1, 1, z, y, x)``: of which structure is taken, and contrast.
+
+    The fixed scan has one of each, the moving one may have several.
+    """
 
     structures: tuple[torch.Tensor, ...]
     contrasts: tuple[torch.Tensor, ...]
@@ -86,7 +89,7 @@ def coarse_evidence(
     ]
     return _evidence(
         pair,
-        _Side((fixed, fixed), (fixed,), labels[0], _valid(pair.fixed.valid, bundle)),
+        _Side((fixed,), (fixed,), labels[0], _valid(pair.fixed.valid, bundle)),
         _Side((moving, synthesized), (synthesized,), labels[1], _valid(pair.moving.valid, bundle)),
         random,
     )
@@ -106,7 +109,7 @@ def fine_evidence(
     no_labels = fixed[:, :0]
     return _evidence(
         scans,
-        _Side((fixed,), (fixed, fixed), no_labels, _valid(scans.fixed.valid, bundle)),
+        _Side((fixed,), (fixed,), no_labels, _valid(scans.fixed.valid, bundle)),
         _Side((moving,), (moving, synthesized), no_labels, _valid(scans.moving.valid, bundle)),
         random,
     )
@@ -150,15 +153,20 @@ def _present(pair: Pair, channel: int) -> bool:
 
 
 def _evidence(scans: Scans, fixed: _Side, moving: _Side, random: torch.Generator) -> Evidence:
-    kinds = STRUCTURE_CHANNELS * len(fixed.structures) + len(fixed.contrasts)
-    channels = kinds + fixed.probabilities.shape[1] + 1
+    structures, contrasts = len(moving.structures), len(moving.contrasts)
+    kinds = STRUCTURE_CHANNELS * structures + contrasts
+    others = moving.probabilities.shape[1] + 1
     z, y, x = _points((fixed.valid > 0) & (fixed.structures[0] > -1.0), random)
     with torch.no_grad():
         # The same memory for one scan after the other, in half precision: it may be the most that
         # is ever needed, and the noise of a scan is far above its rounding.
-        features = moving.valid.new_empty(*scans.grid.shape_zyx, channels, dtype=torch.float16)
-        _fill(features, fixed)
-        at_points = features[z, y, x]
+        shape = (*scans.grid.shape_zyx, kinds + others)
+        features = moving.valid.new_empty(shape, dtype=torch.float16)
+        once = features[..., : STRUCTURE_CHANNELS + 1 + others]
+        _fill(once, fixed)
+        # What the fixed scan shows is compared with each image of the moving one.
+        parts = once[z, y, x].split([STRUCTURE_CHANNELS, 1, others], dim=1)
+        at_points = torch.cat([parts[0]] * structures + [parts[1]] * contrasts + [parts[2]], dim=1)
         _fill(features, moving)
     return Evidence(
         moving=features.flatten(0, 2),
@@ -187,19 +195,11 @@ def _points(
 def _fill(features: torch.Tensor, side: _Side) -> None:
     """``features`` ``(z, y, x, c)`` of one scan."""
     channel = 0
-    for number, image in enumerate(side.structures):
-        channels = features[..., channel : channel + STRUCTURE_CHANNELS]
-        if number > 0 and image is side.structures[0]:
-            channels.copy_(features[..., :STRUCTURE_CHANNELS])
-        else:
-            _fill_structure(channels, image)
+    for image in side.structures:
+        _fill_structure(features[..., channel : channel + STRUCTURE_CHANNELS], image)
         channel += STRUCTURE_CHANNELS
-    contrast = channel
-    for number, image in enumerate(side.contrasts):
-        if number > 0 and image is side.contrasts[0]:
-            features[..., channel] = features[..., contrast]
-        else:
-            features[..., channel] = local_contrast(image, side.valid)[0, 0]
+    for image in side.contrasts:
+        features[..., channel] = local_contrast(image, side.valid)[0, 0]
         channel += 1
     features[..., channel:-1] = side.probabilities[0].permute(1, 2, 3, 0)
     features[..., -1] = side.valid[0, 0]
