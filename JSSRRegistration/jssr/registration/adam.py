@@ -9,7 +9,7 @@ _FLOOR = 1e-8
 class Adam:
     """Algorithm 1 of Kingma and Ba, ICLR 2015, for one tensor.
 
-    ``torch.optim`` loads PyTorch's compiler at its first use: two seconds and 150 MB, which one
+    ``torch.optim`` loads PyTorch's compiler at its first use: about two seconds, which one
     registration does not earn back.
     """
 
