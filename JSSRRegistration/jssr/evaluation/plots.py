@@ -1,5 +1,6 @@
 """Plots over methods and cases, drawn without a display."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,14 @@ def time_error_plot(
     """Mean error against mean wall time (logarithmic), one dot a method; lower left is better."""
     figure = new_figure(9.0, 4.2)
     axes = figure.subplots()
-    for number, (name, point) in enumerate(sorted(points.items(), key=lambda item: item[1])):
+    for name, point in points.items():
         color = _ACCENT if name in own else _OTHER
         axes.plot(*point, "o", markersize=9, color=color)
-        # Neighbours in time may lie close together: their names go above and below in turn.
-        place = (8, 5) if number % 2 else (8, -13)
-        axes.annotate(name, point, xytext=place, textcoords="offset points", fontsize=9)
+        # Neighbours in time may lie close together: their names go apart, the better one's down.
+        others = [other for other in points.values() if other != point]
+        beside = min(others, key=lambda other: abs(math.log(other[0] / point[0])), default=point)
+        place, side = ((8, 5), "left") if point[1] >= beside[1] else ((-8, -13), "right")
+        axes.annotate(name, point, place, textcoords="offset points", fontsize=9, ha=side)
     axes.set_xscale("log")
     axes.margins(x=0.18, y=0.12)
     axes.set_ylim(bottom=0)
