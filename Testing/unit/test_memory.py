@@ -52,3 +52,24 @@ def test_freed_blocks_are_kept() -> None:
     script = _SCRIPT.replace("20_000_000", "60_000_000")
     assert 295 < _kept_mb(script) < 330
     assert _kept_mb(script, "return_large_blocks", "keep_large_blocks") > 550
+
+
+# Many small blocks, all freed but the last, which lies above them.
+_SMALL = (
+    _SCRIPT[: _SCRIPT.index("for name")]
+    + """
+blocks = [np.ones(100_000, np.uint8) for _ in range(2_000)]
+full = resident_mb()
+last = blocks.pop()
+del blocks
+for name in sys.argv[1:]:
+    getattr(memory, name)()
+print(full - resident_mb())
+"""
+)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
+def test_what_small_blocks_leave_behind_is_returned() -> None:
+    assert _kept_mb(_SMALL) < 20
+    assert _kept_mb(_SMALL, "return_unused") > 180

@@ -33,7 +33,8 @@ def as_volume(evidence: Evidence) -> torch.Tensor:
 
 def test_channels_between_voxels_and_their_slopes_are_those_of_torch(bundle: Bundle) -> None:
     pair, _ = moved_pair(1, 8.0)
-    evidence = fine_evidence(finer_scans(pair), torch.zeros_like(pair.moving.hu), bundle, seeded())
+    nothing = torch.zeros_like(pair.moving.hu)
+    evidence = fine_evidence(lambda: finer_scans(pair), nothing, bundle, seeded())
     size = torch.tensor([*reversed(evidence.shape_zyx)])
     # Some outside: there the border continues.
     index = (torch.rand(500, 3, generator=seeded(1)) * (size + 8) - 4).requires_grad_(True)
@@ -79,7 +80,7 @@ def test_a_scan_compared_with_itself_does_not_differ(bundle: Bundle) -> None:
     synthesized = to_network(hu, bundle.manifest.window_hu)
     coarse = coarse_evidence(pair, synthesized, bundle, seeded())
     assert torch.equal(coarse.moving_at(coarse.points), coarse.fixed.float())
-    fine = fine_evidence(finer_scans(pair), synthesized, bundle, seeded())
+    fine = fine_evidence(lambda: finer_scans(pair), synthesized, bundle, seeded())
     assert torch.allclose(fine.moving_at(fine.points), fine.fixed.float(), atol=1e-3)
     assert fine.spacing_mm == 1.5 and coarse.spacing_mm == 3.0
 

@@ -1,5 +1,6 @@
 """What instance optimization compares: features of both scans, and points to compare them at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,9 @@ from jssr.networks.register import eroded
 from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
 from jssr.registration.inference import Pair, Scans
 from jssr.registration.window import to_network
+from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import smooth_gaussian
+from jssr.spatial.geometry import Geometry
 from jssr.spatial.warp import resize
 
 _CANDIDATES = 2_000_000
@@ -80,7 +83,8 @@ def coarse_evidence(
     pair: Pair, synthesized: torch.Tensor, bundle: Bundle, random: torch.Generator
 ) -> Evidence:
     """Structure of the raw and the synthesized scan, the latter's local contrast, S's labels."""
-    fixed, moving = _as_networks_see(pair, bundle)
+    fixed, fixed_valid = _as_networks_see(pair.fixed, bundle)
+    moving, moving_valid = _as_networks_see(pair.moving, bundle)
     synthesized = synthesized.to(bundle.device)
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
     labels = [
@@ -88,29 +92,36 @@ def coarse_evidence(
         for volume in (pair.fixed_probabilities, pair.moving_probabilities)
     ]
     return _evidence(
-        pair,
-        _Side((fixed,), (fixed,), labels[0], _valid(pair.fixed.valid, bundle)),
-        _Side((moving, synthesized), (synthesized,), labels[1], _valid(pair.moving.valid, bundle)),
+        pair.grid,
+        _Side((fixed,), (fixed,), labels[0], fixed_valid),
+        _Side((moving, synthesized), (synthesized,), labels[1], moving_valid),
         random,
     )
 
 
 def fine_evidence(
-    scans: Scans, synthesized: torch.Tensor, bundle: Bundle, random: torch.Generator
+    finer: Callable[[], Scans],
+    synthesized: torch.Tensor,
+    bundle: Bundle,
+    random: torch.Generator,
 ) -> Evidence:
     """Structure of the raw scan, local contrast of the raw and the synthesized scan.
 
     Args:
-        scans: both scans on a finer grid over the same box.
+        finer: makes both scans on a finer grid over the same box.
         synthesized: on the working grid; it is interpolated.
     """
-    fixed, moving = _as_networks_see(scans, bundle)
-    synthesized = resize(synthesized.to(bundle.device), list(scans.grid.shape_zyx))
+    scans = finer()
+    grid = scans.grid
+    fixed, fixed_valid = _as_networks_see(scans.fixed, bundle)
+    moving, moving_valid = _as_networks_see(scans.moving, bundle)
+    del scans  # nothing before or after needs as much memory as what follows
+    synthesized = resize(synthesized.to(bundle.device), list(grid.shape_zyx))
     no_labels = fixed[:, :0]
     return _evidence(
-        scans,
-        _Side((fixed,), (fixed,), no_labels, _valid(scans.fixed.valid, bundle)),
-        _Side((moving,), (moving, synthesized), no_labels, _valid(scans.moving.valid, bundle)),
+        grid,
+        _Side((fixed,), (fixed,), no_labels, fixed_valid),
+        _Side((moving,), (moving, synthesized), no_labels, moving_valid),
         random,
     )
 
@@ -123,45 +134,43 @@ def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     the floor, 0.05 of the window's half width, are noise and stay small.
     """
 
-    def blurred(volume: torch.Tensor) -> torch.Tensor:
+    def blurred(seen: torch.Tensor) -> torch.Tensor:
         # At half the resolution, which so broad a Gaussian does not tell from the whole.
-        return smooth_gaussian(F.avg_pool3d(volume * valid, 2), _CONTRAST_SIGMA / 2)
+        return smooth_gaussian(F.avg_pool3d(seen, 2), _CONTRAST_SIGMA / 2)
 
-    def local_mean(volume: torch.Tensor) -> torch.Tensor:
-        return resize(blurred(volume) / weight, list(volume.shape[2:]))
+    def local_mean(seen: torch.Tensor) -> torch.Tensor:
+        return resize(blurred(seen) / weight, list(seen.shape[2:]))
 
-    weight = blurred(valid).clamp_min(1e-3)
-    image = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
-    centred = image - local_mean(image)
-    return centred / (local_mean(centred.square()) + _CONTRAST_FLOOR**2).sqrt()
-
-
-def _as_networks_see(scans: Scans, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
-    window, device = bundle.manifest.window_hu, bundle.device
-    fixed = to_network(scans.fixed.hu, window).to(device)
-    return fixed, to_network(scans.moving.hu, window).to(device)
+    weight = blurred(torch.ones_like(image) * valid).clamp_min(1e-3)
+    # In place: at this point every further volume would add to the most memory that is needed.
+    contrast = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
+    contrast -= local_mean(contrast * valid)
+    deviation = local_mean((contrast * valid).square_()).add_(_CONTRAST_FLOOR**2).sqrt_()
+    return contrast.div_(deviation)
 
 
-def _valid(valid: torch.Tensor, bundle: Bundle) -> torch.Tensor:
-    return eroded(valid.float().to(bundle.device))
+def _as_networks_see(volume: GridVolume, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
+    """The scan in the networks' units, and the voxels (bool) of which structure is its own."""
+    image = to_network(volume.hu, bundle.manifest.window_hu).to(bundle.device)
+    return image, eroded(volume.valid.to(bundle.device))
 
 
 def _present(pair: Pair, channel: int) -> bool:
     """Whether both scans hold enough of a class for its Dice to mean something."""
-    masses = pair.fixed_probabilities[:, channel].sum(), pair.moving_probabilities[:, channel].sum()
-    return bool(min(masses) > 200)
+    both = pair.fixed_probabilities, pair.moving_probabilities
+    return min(float(p[:, channel].sum(dtype=torch.float32)) for p in both) > 200
 
 
-def _evidence(scans: Scans, fixed: _Side, moving: _Side, random: torch.Generator) -> Evidence:
+def _evidence(grid: Geometry, fixed: _Side, moving: _Side, random: torch.Generator) -> Evidence:
     structures, contrasts = len(moving.structures), len(moving.contrasts)
     kinds = STRUCTURE_CHANNELS * structures + contrasts
     others = moving.probabilities.shape[1] + 1
-    z, y, x = _points((fixed.valid > 0) & (fixed.structures[0] > -1.0), random)
+    z, y, x = _points(fixed.valid & (fixed.structures[0] > -1.0), random)
     with torch.no_grad():
         # The same memory for one scan after the other, in half precision: it may be the most that
         # is ever needed, and the noise of a scan is far above its rounding.
-        shape = (*scans.grid.shape_zyx, kinds + others)
-        features = moving.valid.new_empty(shape, dtype=torch.float16)
+        shape = (*grid.shape_zyx, kinds + others)
+        features = torch.empty(shape, dtype=torch.float16, device=moving.valid.device)
         once = features[..., : STRUCTURE_CHANNELS + 1 + others]
         _fill(once, fixed)
         # What the fixed scan shows is compared with each image of the moving one.
@@ -173,8 +182,8 @@ def _evidence(scans: Scans, fixed: _Side, moving: _Side, random: torch.Generator
         fixed=at_points,
         points=torch.stack((x, y, z), dim=1).float(),
         kinds=kinds,
-        shape_zyx=scans.grid.shape_zyx,
-        spacing_mm=scans.grid.spacing_mm[0],
+        shape_zyx=grid.shape_zyx,
+        spacing_mm=grid.spacing_mm[0],
     )
 
 

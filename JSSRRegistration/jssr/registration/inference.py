@@ -59,7 +59,7 @@ class Scans:
 
 @dataclass(frozen=True)
 class Pair(Scans):
-    """The scans with S's probabilities, ``(1, classes, z, y, x)``."""
+    """The scans with S's probabilities, ``(1, classes, z, y, x)`` float16."""
 
     moving_probabilities: torch.Tensor
     fixed_probabilities: torch.Tensor
@@ -82,9 +82,9 @@ def synthesize(pair: Pair, bundle: Bundle) -> torch.Tensor:
     with torch.no_grad():
         painted = bundle.generator(
             to_network(pair.moving.hu, window).to(device),
-            pair.moving_probabilities.to(device),
+            pair.moving_probabilities.to(device, torch.float32),
             to_network(pair.fixed.hu, window).to(device),
-            pair.fixed_probabilities.to(device),
+            pair.fixed_probabilities.to(device, torch.float32),
         )
     return torch.where(pair.moving.valid, painted.float().cpu(), torch.tensor(-1.0))
 

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from jssr.bundle.load import Bundle
 from jssr.labels import label_index
+from jssr.memory import return_unused
 from jssr.registration.adam import Adam
 from jssr.registration.evidence import Evidence, coarse_evidence, fine_evidence
 from jssr.registration.inference import Answer, Pair, Scans, taper
@@ -79,7 +80,8 @@ def refine_answer(
     correlation, soft Dice of S's labels, bending, and the volume of lesions.
 
     Args:
-        finer: makes both scans on a finer grid over the same box; called when they are needed.
+        finer: makes both scans on a finer grid over the same box; called when they are needed, and
+            let go of as soon as possible.
         check: called between iterations; may raise to stop.
     """
     random = torch.Generator().manual_seed(_SEED)
@@ -91,14 +93,15 @@ def refine_answer(
     there, back = _improved(evidence, space, there, back, coarse, random, check)
     # Let go of first: the finer evidence needs more memory than anything before it.
     del evidence
-    evidence = fine_evidence(finer(), synthesized, bundle, random)
+    return_unused()
+    evidence = fine_evidence(finer, synthesized, bundle, random)
     there, back = _improved(evidence, space, there, back, fine, random, check)
     return Answer(there.cpu(), back.cpu())
 
 
 def _space(pair: Pair, bundle: Bundle) -> _Space:
     lesion = label_index("lesion")
-    probability = pair.fixed_probabilities[:, lesion : lesion + 1].to(bundle.device)
+    probability = pair.fixed_probabilities[:, lesion : lesion + 1].to(bundle.device, torch.float32)
     spacing = pair.grid.spacing_mm[0]
     return _Space(
         spacing_mm=spacing,

@@ -25,7 +25,8 @@ class Segmentation:
 
     Attributes:
         hu: ``(z, y, x)`` float32 on ``grid``, -1024 outside the scan.
-        probabilities: ``(1, classes, z, y, x)`` on ``grid``, CPU; background outside the patient.
+        probabilities: ``(1, classes, z, y, x)`` float16 on ``grid``, CPU; background outside the
+            patient.
         grid: axis-aligned, the bundle's spacing, around the scan's whole field of view.
     """
 
@@ -67,7 +68,7 @@ def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
         logits = bundle.segmentor(to_network(volume.hu, manifest.window_hu).to(bundle.device))
         probabilities = torch.softmax(logits, dim=1).float().cpu()
     hu = volume.hu[0, 0]
-    return Segmentation(hu, plausible(probabilities, hu, grid), grid)
+    return Segmentation(hu, plausible(probabilities, hu, grid).half(), grid)
 
 
 def label_map(probabilities: torch.Tensor, grid: Geometry, image: sitk.Image) -> sitk.Image:
