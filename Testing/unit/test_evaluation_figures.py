@@ -1,5 +1,7 @@
 """The figures of a pair whose answer is known exactly."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,7 @@ def test_the_true_transform_is_without_fault(data: CaseData) -> None:
     assert row["dice_liver"] > 0.93 and row["dice_spleen"] > 0.85
     assert row["surface_liver_mm"] < 1.0
     assert (row["lesions"], row["lesion_kept_fraction"]) == (1.0, 1.0)
+    assert row["lesion_right_fraction"] == 1.0
 
 
 def test_doing_nothing_is_wrong_by_the_shift(data: CaseData) -> None:
@@ -43,7 +46,18 @@ def test_a_growing_map_changes_the_lesions_volume(data: CaseData) -> None:
     row = registration_figures(data, growing)
     assert row["lesion_volume_change"] == pytest.approx(1.04**3 - 1, rel=1e-3)
     assert row["lesion_volume_error"] == pytest.approx(1.04**3 - 1, rel=1e-3)
-    assert row["lesion_kept_fraction"] == 0.0
+    assert row["lesion_kept_fraction"] == row["lesion_right_fraction"] == 0.0
+
+
+def test_a_lesion_that_truly_grew_must_not_keep_its_volume(data: CaseData) -> None:
+    z, y, x = np.indices(GRID.shape_zyx)
+    points = np.stack([x * 2.5, y * 2.5, z * 3.0]) + np.reshape(GRID.origin_mm, (3, 1, 1, 1))
+    growth = (0.04 * points).astype(np.float32)
+    grown = replace(data, truth_mm=growth)
+    right = registration_figures(grown, SpatialTransform(np.eye(4), growth, GRID))
+    assert (right["lesion_kept_fraction"], right["lesion_right_fraction"]) == (0.0, 1.0)
+    kept = registration_figures(grown, SpatialTransform(np.eye(4)))
+    assert (kept["lesion_kept_fraction"], kept["lesion_right_fraction"]) == (1.0, 0.0)
 
 
 def test_lesions_are_told_apart_and_small_ones_left_out() -> None:

@@ -115,9 +115,10 @@ def _lesion_figures(
 ) -> Row:
     """How the lesions' volumes change under the map, and how much of that is wrong.
 
-    ``lesion_volume_change`` is the largest absolute change, ``lesion_volume_error`` the largest
-    deviation of the mapped volume from the true one, ``lesion_kept_fraction`` the part of the
-    lesions whose mapped volume is within 5 % of the true one.
+    ``lesion_volume_change`` is the largest absolute change and ``lesion_kept_fraction`` the part of
+    the lesions whose volume the map keeps within 5 %; ``lesion_volume_error`` is the largest
+    deviation of the mapped volume from the true one, which motion may have changed, and
+    ``lesion_right_fraction`` the part of the lesions that come within 5 % of it.
     """
     if data.fixed_labels is None:
         return {}
@@ -132,8 +133,12 @@ def _lesion_figures(
             errors.append(abs(found / float(true_determinant[lesion.mask].mean()) - 1.0))
     if not changes:
         return {"lesions": 0.0}
-    row: Row = {"lesions": float(len(changes)), "lesion_volume_change": max(changes)}
+    row: Row = {
+        "lesions": float(len(changes)),
+        "lesion_volume_change": max(changes),
+        "lesion_kept_fraction": float(np.mean(np.array(changes) <= LESION_TOLERANCE)),
+    }
     if errors:
         row["lesion_volume_error"] = max(errors)
-        row["lesion_kept_fraction"] = float(np.mean(np.array(errors) <= LESION_TOLERANCE))
+        row["lesion_right_fraction"] = float(np.mean(np.array(errors) <= LESION_TOLERANCE))
     return row
