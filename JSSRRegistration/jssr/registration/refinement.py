@@ -75,7 +75,8 @@ def refine_answer(
     """``answer`` improved on this pair; a level's step is kept only if it lowers the objective.
 
     A level composes one more diffeomorphic step onto the answer: a velocity that is smooth by
-    construction and zero at the grid's border, found by Adam on random points of the fixed body.
+    construction and zero at the grid's border, found by Adam on random points of the fixed body
+    and averaged over the later half of the steps (Polyak and Juditsky, SIAM J. Control 1992).
     The objective joins structure (MIND) of the raw and of the synthesized scan, their local
     correlation, soft Dice of S's labels, bending, and the volume of lesions.
 
@@ -129,13 +130,15 @@ def _improved(
     free = -F.max_pool3d(-space.free, level.factor)
     lesion = F.avg_pool3d(space.lesion, level.factor)
     parameters = torch.zeros_like(start).requires_grad_(True)
+    average = torch.zeros_like(start)
+    averaged = level.iterations - level.iterations // 2
     adam = Adam(parameters)
 
-    def velocity() -> torch.Tensor:
-        return smooth_gaussian(parameters, 1.0) * free
+    def velocity(of: torch.Tensor) -> torch.Tensor:
+        return smooth_gaussian(of, 1.0) * free
 
-    def moved() -> torch.Tensor:
-        return compose_mm(exponentiate_mm(velocity(), spacing, _SQUARINGS), start, spacing)
+    def moved(by: torch.Tensor) -> torch.Tensor:
+        return compose_mm(exponentiate_mm(velocity(by), spacing, _SQUARINGS), start, spacing)
 
     def objective(field: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         loss = _difference(evidence, field, size, space.margin_mm, chosen.to(field.device))
@@ -147,15 +150,17 @@ def _improved(
 
     for iteration in range(level.iterations):
         check()
-        # Falling steps: the last ones average the noise of the random points out.
+        # Falling steps, and the mean of the later ones: so the noise of the random points fades.
         rate_mm = level.rate_mm * (1 - 0.8 * iteration / level.iterations)
-        loss = objective(moved(), _chosen(evidence, _SAMPLES, random))
+        loss = objective(moved(parameters), _chosen(evidence, _SAMPLES, random))
         adam.step(parameters, torch.autograd.grad(loss, parameters)[0], rate_mm)
+        if iteration >= level.iterations - averaged:
+            average.add_(parameters.detach(), alpha=1 / averaged)
     with torch.no_grad():
         chosen = _chosen(evidence, _JUDGING_SAMPLES, random)
-        if not bool(objective(moved(), chosen) < objective(start, chosen)):
+        if not bool(objective(moved(average), chosen) < objective(start, chosen)):
             return there, back
-        return _composed(velocity(), there, back, space.spacing_mm)
+        return _composed(velocity(average), there, back, space.spacing_mm)
 
 
 def _chosen(evidence: Evidence, count: int, random: torch.Generator) -> torch.Tensor:
