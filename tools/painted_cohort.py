@@ -61,6 +61,7 @@ FIELD_SPACING_MM = 4.0
 SQUARINGS = 7
 SOFT_HU = (-20.0, 150.0)
 BREATHING_MM = (10.0, 20.0)
+LEAST_LENGTH_MM = 150.0
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def write_cohort(scan_path: Path, labels_path: Path, folder: Path, pairs: int) -
     """Write pairs with the seeds 0, 1, ... and ``manifest.json``, whole or not at all.
 
     Raises:
-        InputError: a file cannot be used, the labels are none of the scan, or the folder exists.
+        InputError: a file cannot be used, the labels are none of the scan, the scan is too short,
+            or the folder exists.
     """
     image, numbers = read_scan(scan_path), read_label_map(labels_path)
     if not same_geometry(Geometry.of(image), Geometry.of(numbers)):
@@ -185,6 +187,12 @@ def write_cohort(scan_path: Path, labels_path: Path, folder: Path, pairs: int) -
         raise InputError(
             f"'{labels_path}' marks no liver; give one image with all labels of "
             "TotalSegmentator's task 'total'."
+        )
+    length_mm = painted.grid.size[2] * painted.grid.spacing_mm[2]
+    if length_mm < LEAST_LENGTH_MM:
+        raise InputError(
+            f"'{scan_path}' covers {length_mm:.0f} mm from head to foot; "
+            f"at least {LEAST_LENGTH_MM:.0f} mm are needed, since the ends are cut off."
         )
     with OutputFolder(folder, overwrite=False) as root:
         entries = [write_pair(painted, n, root, f"painted{n:02d}") for n in range(pairs)]

@@ -131,13 +131,24 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_unusable_labels_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_unusable_files_are_refused(files: tuple[Path, Path], tmp_path: Path) -> None:
     labels = sitk.ReadImage(str(files[1]))
-    other, empty = tmp_path / "other.nii.gz", tmp_path / "empty.nii.gz"
-    sitk.WriteImage(labels[:-4], str(other))
-    sitk.WriteImage(labels * 0, str(empty))
-    for file, reason in ((other, "another grid"), (empty, "marks no liver")):
-        done = run(files[0], file, "--output", tmp_path / "cohort")
-        assert done.returncode == 1 and reason in done.stderr and file.name in done.stderr
+    scan = sitk.ReadImage(str(files[0]))
+    made = {
+        "other": labels[:-4],
+        "empty": labels * 0,
+        "short": scan[:, :, 8:30],
+        "cut": labels[:, :, 8:30],
+    }
+    for name, image in made.items():
+        sitk.WriteImage(image, str(tmp_path / f"{name}.nii.gz"))
+    there = sorted(tmp_path.iterdir())
+    for scan_path, label_name, named, reason in (
+        (files[0], "other", "other", "another grid"),
+        (files[0], "empty", "empty", "marks no liver"),
+        (tmp_path / "short.nii.gz", "cut", "short", "covers 110 mm"),
+    ):
+        done = run(scan_path, tmp_path / f"{label_name}.nii.gz", "--output", tmp_path / "cohort")
+        assert done.returncode == 1 and reason in done.stderr and f"{named}.nii" in done.stderr
         assert "Traceback" not in done.stderr
-    assert sorted(tmp_path.iterdir()) == [empty, other]
+    assert sorted(tmp_path.iterdir()) == there
