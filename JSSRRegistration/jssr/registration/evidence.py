@@ -141,7 +141,7 @@ def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     def local_mean(seen: torch.Tensor) -> torch.Tensor:
         return resize(blurred(seen) / weight, list(seen.shape[2:]))
 
-    weight = blurred(torch.ones_like(image) * valid).clamp_min(1e-3)
+    weight = blurred(valid.to(image.dtype)).clamp_min(1e-3)
     # In place: at this point every further volume would add to the most memory that is needed.
     contrast = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
     contrast -= local_mean(contrast * valid)
