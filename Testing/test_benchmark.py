@@ -17,6 +17,7 @@ from jssr.evaluation.cohort import read_cohort
 from jssr.evaluation.methods import METHODS, choose_methods
 from jssr.evaluation.peers import deeds
 from jssr.spatial.geometry import Geometry
+from sample_bundle import write_untrained_bundle
 from sample_cohort import SHIFT_MM, write_case_folder, write_manifest_cohort
 
 IDENTITY, AFFINE = choose_methods("identity,affine")
@@ -54,6 +55,23 @@ def test_command_writes_tables_and_page_and_goes_on(
 
     monkeypatch.setattr(module, "run_measured", must_not_run)
     assert CliRunner().invoke(app, arguments).exit_code == 0
+
+
+def test_cohort_output_and_model_may_be_named_from_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_case_folder(tmp_path / "cohort")
+    write_untrained_bundle(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    arguments = ["benchmark", "cohort", "--methods", "jssr-noref,identity", "--output", "output"]
+    done = CliRunner().invoke(app, [*arguments, "--model", "model", "--threads", "1"])
+    assert done.exit_code == 0, done.output
+    results = json.loads(Path("output/results.json").read_text("utf-8"))["methods"]
+    assert {name: results[name]["wall_s"]["count"] for name in results} == {
+        "jssr-noref": 1,
+        "identity": 1,
+    }
+    assert not list(Path("output").glob(".*"))
 
 
 def test_absent_and_failing_methods_are_rows(tmp_path: Path) -> None:

@@ -46,13 +46,17 @@ class Method:
     def command(
         self, fixed: Path, moving: Path, output: Path, model: Path | None, device: str
     ) -> list[str]:
-        """The command that registers two files and writes its transform into ``output``."""
+        """The command that registers two files and writes its transform into ``output``.
+
+        Its paths are absolute, since it runs elsewhere.
+        """
+        fixed, moving, output = fixed.absolute(), moving.absolute(), output.absolute()
         if self.function is not None:
             return [
                 sys.executable, "-m", "jssr.evaluation.peers",
                 self.function, str(fixed), str(moving), str(output),
             ]  # fmt: skip
-        chosen = [] if model is None else ["--model", str(model)]
+        chosen = [] if model is None else ["--model", str(model.absolute())]
         return [
             sys.executable, "-m", "jssr.cli", "register",
             "--fixed", str(fixed), "--moving", str(moving), "--output", str(output),

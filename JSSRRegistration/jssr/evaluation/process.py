@@ -42,6 +42,7 @@ def run_measured(
     Raises:
         MethodFailed: it failed or ran longer than ``timeout_s``; nothing of it runs on.
     """
+    scratch = scratch.absolute()
     usage_file, log = scratch / "usage.txt", scratch / "log.txt"
     launcher = [sys.executable, "-I", "-S", str(_MEASURED), str(usage_file), *command]
     with log.open("wb") as output:
