@@ -18,6 +18,7 @@ from jssr.labels import Phase, label_index
 from jssr.registration.anatomy import plausible
 from jssr.registration.apply import AIR_HU, warp_scan
 from jssr.registration.body import body_mask
+from jssr.registration.field_of_view import scanned_mask
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
     Answer,
@@ -133,7 +134,8 @@ def register(
         steps.check()
         moving_segmentation = segment(moving, bundle)
         grid = _grid_around_body(fixed_segmentation, bundle.manifest)
-        prepared = partial(_scans, fixed, moving, fixed_mask, moving_mask)
+        seen = _seen(fixed, fixed_mask), _seen(moving, moving_mask)
+        prepared = partial(_scans, fixed, moving, *seen)
         labelled = partial(_labelled, fixed_segmentation, moving_segmentation)
         pair = labelled(prepared(grid, linear), linear)
     fixed_guess = _phase(fixed_phase, fixed_segmentation)
@@ -220,6 +222,14 @@ def _grid_around_body(fixed: Segmentation, manifest: Manifest) -> Geometry:
         x, y, z, *size = shape.GetBoundingBox(1)
         part = part.part((x, y, z), (size[0], size[1], size[2]))
     return working_grid(part, manifest.spacing_mm, BODY_MARGIN_MM, manifest.size_divisor)
+
+
+def _seen(scan: sitk.Image, mask: sitk.Image | None) -> sitk.Image | None:
+    """What was scanned and lies in the user's mask; ``None`` for all of it."""
+    scanned = scanned_mask(scan)
+    if mask is None or scanned is None:
+        return scanned if mask is None else mask
+    return sitk.And(scanned, mask > 0)
 
 
 def _scans(

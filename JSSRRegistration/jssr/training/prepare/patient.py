@@ -11,6 +11,7 @@ from jssr.errors import InputError, JSSRError
 from jssr.io.images import read_scan
 from jssr.io.segmentation import read_segmentation
 from jssr.labels import LABELS, Phase
+from jssr.registration.field_of_view import scanned_mask
 from jssr.registration.prealign import prealign
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry, same_geometry
@@ -26,10 +27,14 @@ _SAME_PLACE_MM = 0.1
 
 @dataclass(frozen=True)
 class Loaded:
-    """A row with its scan in memory; ``linear`` maps reference points to scan points."""
+    """A row with its scan in memory.
+
+    ``scanned`` marks its field of view, ``linear`` maps reference points to scan points.
+    """
 
     row: Row
     scan: sitk.Image
+    scanned: sitk.Image | None
     linear: np.ndarray
 
 
@@ -62,7 +67,7 @@ def prepare_patient(
         try:
             scan = read_scan(row.image)
             linear = prealign(loaded[0].scan, scan) if loaded else np.eye(4)
-            loaded.append(Loaded(row, scan, linear))
+            loaded.append(Loaded(row, scan, scanned_mask(scan), linear))
         except JSSRError as error:
             faults.append(Fault(row.line, row.patient, str(error)))
     if not loaded:
@@ -95,7 +100,8 @@ def common_grid(loaded: list[Loaded], spacing_mm: float) -> Geometry:
     whole = working_grid(Geometry.of(loaded[0].scan), spacing_mm, 0.0, 1)
     shared = np.ones(whole.shape_zyx, dtype=bool)
     for item in loaded:
-        shared &= resample_to_grid(item.scan, whole, item.linear).valid[0, 0].numpy()
+        volume = resample_to_grid(item.scan, whole, item.linear, item.scanned)
+        shared &= volume.valid[0, 0].numpy()
     if shared.mean() < _LEAST_SHARED:
         raise InputError(
             "the phases have hardly anything in common after alignment; check the images."
@@ -121,7 +127,7 @@ def common_grid(loaded: list[Loaded], spacing_mm: float) -> Geometry:
 
 
 def _written(item: Loaded, grid: Geometry, cache: Path, key: str) -> CachedScan:
-    volume = resample_to_grid(item.scan, grid, item.linear)
+    volume = resample_to_grid(item.scan, grid, item.linear, item.scanned)
     hu = volume.hu[0, 0].numpy().round().clip(-32000, 32000).astype(np.int16)
     hu[~volume.valid[0, 0].numpy()] = OUTSIDE
     image = f"{key}/{item.row.phase.value}.npy"
