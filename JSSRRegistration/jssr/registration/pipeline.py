@@ -12,24 +12,21 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
-from jssr.bundle.manifest import Manifest
-from jssr.errors import Cancelled, InputError
+from jssr.errors import Cancelled
 from jssr.labels import Phase, label_index
 from jssr.registration.anatomy import plausible
 from jssr.registration.apply import AIR_HU, warp_scan
-from jssr.registration.body import body_mask
-from jssr.registration.field_of_view import scanned_mask
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
     Answer,
     Pair,
-    Scans,
     find_displacement,
     finished,
     synthesize,
 )
 from jssr.registration.phases import given_phase, guess_phase
 from jssr.registration.prealign import prealign
+from jssr.registration.preparation import prepare
 from jssr.registration.refinement import refine_answer
 from jssr.registration.result import (
     ALL_OUTPUTS,
@@ -40,21 +37,16 @@ from jssr.registration.result import (
     Refine,
     RegistrationResult,
 )
-from jssr.registration.segment import Segmentation, carried, label_map, segment
+from jssr.registration.segment import Segmentation, carried, label_map
 from jssr.registration.settling import settle
 from jssr.registration.verdict import judge
 from jssr.registration.window import to_hu
 from jssr.registration.winners import winners
-from jssr.registration.working_grid import resample_to_grid, working_grid
+from jssr.registration.working_grid import resample_to_grid
 from jssr.spatial.compact import compact
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
 
-BODY_MARGIN_MM = 6.0
-"""Around the fixed body: the skin's own edge, and what breathing brings in from beside it."""
-
-_LEAST_SHARED_ML = 10.0
-_FINER = 2
 _NEED_SYNTHETIC_LABELS = {Output.MOVING_SEGMENTATION, Output.METRICS, Output.REPORT}
 
 # Names of the steps as users see them, with the part of the whole time at which each begins.
@@ -130,14 +122,10 @@ def register(
     with steps.step("Pre-align"):
         linear = _linear_part(initial, fixed, moving, fixed_mask, moving_mask, steps.check)
     with steps.step("Segment both scans"):
-        fixed_segmentation = segment(fixed, bundle)
-        steps.check()
-        moving_segmentation = segment(moving, bundle)
-        grid = _grid_around_body(fixed_segmentation, bundle.manifest)
-        seen = _seen(fixed, fixed_mask), _seen(moving, moving_mask)
-        prepared = partial(_scans, fixed, moving, *seen)
-        labelled = partial(_labelled, fixed_segmentation, moving_segmentation)
-        pair = labelled(prepared(grid, linear), linear)
+        prepared = prepare(fixed, moving, bundle, fixed_mask, moving_mask, steps.check)
+        pair = prepared.pair(linear)
+        fixed_segmentation = prepared.fixed.segmentation
+        moving_segmentation = prepared.moving.segmentation
     fixed_guess = _phase(fixed_phase, fixed_segmentation)
     moving_guess = _phase(moving_phase, moving_segmentation)
     with steps.step("Synthesize"):
@@ -146,13 +134,13 @@ def register(
         answer = find_displacement(pair, synthesized, bundle)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
-            finer = partial(prepared, grid.divided(_FINER), linear)
+            finer = partial(prepared.finer, linear)
             answer = refine_answer(pair, finer, synthesized, answer, bundle, refine, steps.check)
     with steps.step("Check"):
         settled = settle(linear, pair, finished(answer, pair.field_grid))
         judged = pair
         if settled.linear is not linear:
-            judged = labelled(prepared(grid, settled.linear), settled.linear)
+            judged = prepared.pair(settled.linear)
         intensities = mean_intensities(
             (fixed_segmentation.hu, fixed_segmentation.labels()),
             (moving_segmentation.hu, moving_segmentation.labels()),
@@ -207,60 +195,6 @@ def _linear_part(
     if initial == "none":
         return np.eye(4)
     return prealign(fixed, moving, fixed_mask, moving_mask, check)
-
-
-def _grid_around_body(fixed: Segmentation, manifest: Manifest) -> Geometry:
-    """The working grid: around the fixed body, or the whole scan where there is none.
-
-    What lies outside of the body would cost as much time as what lies inside.
-    """
-    mask = body_mask(fixed.grid.image(fixed.hu.numpy()))
-    shape = sitk.LabelShapeStatisticsImageFilter()
-    shape.Execute(mask)
-    part = fixed.grid
-    if shape.HasLabel(1):
-        x, y, z, *size = shape.GetBoundingBox(1)
-        part = part.part((x, y, z), (size[0], size[1], size[2]))
-    return working_grid(part, manifest.spacing_mm, BODY_MARGIN_MM, manifest.size_divisor)
-
-
-def _seen(scan: sitk.Image, mask: sitk.Image | None) -> sitk.Image | None:
-    """What was scanned and lies in the user's mask; ``None`` for all of it."""
-    scanned = scanned_mask(scan)
-    if mask is None or scanned is None:
-        return scanned if mask is None else mask
-    return sitk.And(scanned, mask > 0)
-
-
-def _scans(
-    fixed: sitk.Image,
-    moving: sitk.Image,
-    fixed_mask: sitk.Image | None,
-    moving_mask: sitk.Image | None,
-    grid: Geometry,
-    linear: np.ndarray,
-) -> Scans:
-    fixed_volume = resample_to_grid(fixed, grid, mask=fixed_mask)
-    moving_volume = resample_to_grid(moving, grid, linear, moving_mask)
-    shared_ml = (
-        float((fixed_volume.valid & moving_volume.valid).sum()) * grid.spacing_mm[0] ** 3 / 1000
-    )
-    if shared_ml < _LEAST_SHARED_ML:
-        raise InputError(
-            "The fixed and the moving scan do not overlap in space, even after pre-alignment; "
-            "check that both show the same region of one patient, or give an initial transform."
-        )
-    return Scans(grid, moving_volume, fixed_volume)
-
-
-def _labelled(fixed: Segmentation, moving: Segmentation, scans: Scans, linear: np.ndarray) -> Pair:
-    return Pair(
-        scans.grid,
-        scans.moving,
-        scans.fixed,
-        carried(moving.probabilities, moving.grid, scans.grid, linear),
-        carried(fixed.probabilities, fixed.grid, scans.grid, np.eye(4)),
-    )
 
 
 def _phase(given: Phase | None, segmentation: Segmentation) -> PhaseGuess:
