@@ -60,6 +60,26 @@ def test_finds_a_part_of_the_trunk_inside_the_whole(scan: sitk.Image) -> None:
     assert error_mm(prealign(scan, moved(scan, truth, crop_z=25)), truth) < 3.0
 
 
+@pytest.mark.parametrize(
+    ("part", "offset"),
+    [
+        (np.s_[:24, :, :60], (40.0, -30.0, 50.0)),
+        (np.s_[:24, :, :60], (-30.0, 20.0, -60.0)),
+        (np.s_[15:45, 20:70, 30:85], (-30.0, 20.0, -60.0)),
+    ],
+)
+def test_the_end_of_a_narrow_field_of_view_is_no_skin(
+    scan: sitk.Image, part: tuple[slice, slice, slice], offset: tuple[float, float, float]
+) -> None:
+    truth = translation(offset)
+    whole = moved(scan, truth)
+    values = np.full(whole.GetSize()[::-1], -1024, np.int16)
+    values[part] = sitk.GetArrayViewFromImage(whole)[part]
+    moving = sitk.GetImageFromArray(values)
+    moving.CopyInformation(whole)
+    assert error_mm(prealign(scan, moving), truth) < 5.0
+
+
 def test_a_scan_already_in_place_stays_there(scan: sitk.Image) -> None:
     assert error_mm(prealign(scan, scan), np.eye(4)) < 0.2
 
