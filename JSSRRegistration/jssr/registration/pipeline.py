@@ -107,7 +107,8 @@ def register(
         fixed_phase, moving_phase: contrast phases; ``None`` guesses them.
         initial: how the linear part is found: ``rigid`` pre-alignment, ``none``, or a given 4x4
             fixed-to-moving matrix in LPS mm.
-        fixed_mask, moving_mask: uint8 images; what is zero counts as not scanned.
+        fixed_mask, moving_mask: uint8 images; what is zero counts as not scanned, as does what
+            fills a scan's box beside its field of view.
         refine: instance optimization after the networks.
         outputs: which volumes to make; transforms and figures always come.
         seed: seeds every random number; the same seed gives the same result.

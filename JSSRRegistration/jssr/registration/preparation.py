@@ -24,7 +24,7 @@ _FINER = 2
 
 
 @dataclass(frozen=True)
-class Side:
+class PreparedScan:
     """One scan, what of it counts (``None`` for all of it), and S's opinion."""
 
     scan: sitk.Image
@@ -39,8 +39,8 @@ class Preparation:
     ``linear`` is fixed-to-moving, 4x4 in LPS mm.
     """
 
-    fixed: Side
-    moving: Side
+    fixed: PreparedScan
+    moving: PreparedScan
     grid: Geometry
 
     def pair(self, linear: np.ndarray) -> Pair:
@@ -93,8 +93,8 @@ def prepare(
     fixed_segmentation = segment(fixed, bundle)
     check()
     return Preparation(
-        Side(fixed, _seen(fixed, fixed_mask), fixed_segmentation),
-        Side(moving, _seen(moving, moving_mask), segment(moving, bundle)),
+        PreparedScan(fixed, _seen(fixed, fixed_mask), fixed_segmentation),
+        PreparedScan(moving, _seen(moving, moving_mask), segment(moving, bundle)),
         _grid_around_body(fixed_segmentation, bundle.manifest),
     )
 
