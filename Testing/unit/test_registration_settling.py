@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from jssr.registration.figures import similarity
 from jssr.registration.inference import Answer
 from jssr.registration.settling import settle
 from jssr.spatial.fields import smooth_gaussian
@@ -50,6 +51,21 @@ def test_a_noisy_field_around_a_rigid_motion_becomes_the_rigid_motion() -> None:
     settled = settle(START, pair, answer(pair, displacement_of(truth) + noise))
     assert float(settled.fields.fixed_to_moving_mm.abs().max()) == 0.0
     points = CENTER + np.random.default_rng(0).uniform(-40, 40, (50, 3))
+    found = apply_linear(settled.linear, points)
+    assert np.linalg.norm(found - apply_linear(START @ truth, points), axis=1).max() < 0.5
+
+
+def test_a_deformation_that_hardly_gains_gives_way_to_its_rigid_part() -> None:
+    fixed, truth = textured_hu(4), rigid_motion()
+    small = smooth_gaussian(torch.randn(1, 3, *GRID.shape_zyx), 3.0) * 12.0
+    moving = warp(warp(fixed, -small, SPACING), displacement_of(np.linalg.inv(truth)), SPACING)
+    pair = pair_of(fixed, moving, ball(50.0))
+    displacement = displacement_of(truth) + small
+    gain = similarity(pair, displacement) - similarity(pair, displacement_of(truth))
+    assert 0.005 < gain < 0.02
+    settled = settle(START, pair, answer(pair, displacement))
+    assert float(settled.fields.fixed_to_moving_mm.abs().max()) == 0.0
+    points = CENTER + np.random.default_rng(2).uniform(-40, 40, (50, 3))
     found = apply_linear(settled.linear, points)
     assert np.linalg.norm(found - apply_linear(START @ truth, points), axis=1).max() < 0.5
 

@@ -10,8 +10,9 @@ from jssr.registration.inference import Answer, Pair
 from jssr.spatial.linear import rigid_fit
 from jssr.spatial.warp import voxel_coordinates
 
-# Of what motion gains (0.1 and more where a patient breathed) this is little.
-_LEAST_GAIN = 0.01
+# Over its rigid part, a deformation gained 0.12 and more on ten phantoms and two real pairs; on a
+# scan that was only turned and shifted, the networks' noise gained 0.009.
+_LEAST_GAIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
     """Of deformation, rigid part and no motion, what makes the scans look most alike.
 
     Registration never makes an alignment worse, and two scans of a patient who did not breathe
-    differently get a rigid transform, free of the networks' noise: a deformation has to gain 0.01.
+    differently get a rigid transform: a deformation has to gain more than the networks' noise does.
     """
     found = pair.within(fields.fixed_to_moving_mm)
     before = similarity(pair, None)
     after = similarity(pair, found)
     rigid = _rigid_part(pair, found)
     rigid_after = similarity(pair, _displacement(pair, rigid))
-    if after >= max(before, rigid_after + _LEAST_GAIN):
+    if after >= max(before, rigid_after) + _LEAST_GAIN:
         return Settled(linear, fields, (before, after))
     still = torch.zeros_like(fields.fixed_to_moving_mm)
     if rigid_after > before:
