@@ -37,6 +37,7 @@ from jssr.registration.result import Refine
 from jssr.registration.window import to_network
 from jssr.spatial.fields import invert_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import apply_linear
 from jssr.spatial.warp import resize, sample, voxel_coordinates, warp
 
 REACH = 3
@@ -111,22 +112,16 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
 def truth_on(grid: Geometry, data: CaseData, linear: np.ndarray) -> Truth:
     """Where the fixed scan does not cover ``grid``, the truth at its border continues."""
     assert data.truth_mm is not None and data.liver is not None
-    scan = Geometry.of(data.fixed)
-    index = torch.einsum(
-        "ij,bjzyx->bizyx",
-        torch.from_numpy(np.linalg.inv(scan.index_to_world) @ grid.index_to_world).float()[:3, :3],
-        voxel_coordinates(list(grid.shape_zyx), torch.device("cpu")),
-    )
-    offset = np.linalg.inv(scan.index_to_world) @ np.array([*grid.origin_mm, 1.0])
-    index = index + torch.from_numpy(offset[:3]).float().view(1, 3, 1, 1, 1)
-    found = sample(torch.from_numpy(data.truth_mm)[None].float(), index)
-    liver = sample(torch.from_numpy(data.liver)[None, None].float(), index, padding="zeros") > 0.5
-    matrix = torch.from_numpy(scan.index_to_world).float()
-    points = torch.einsum("ij,bjzyx->bizyx", matrix[:3, :3], index)
-    points = points + matrix[:3, 3].view(1, 3, 1, 1, 1)
-    back = torch.from_numpy(np.linalg.inv(linear)).float()
-    target = torch.einsum("ij,bjzyx->bizyx", back[:3, :3], points + found)
-    return Truth(target + back[:3, 3].view(1, 3, 1, 1, 1) - points, liver)
+    shape = list(grid.shape_zyx)
+    index = voxel_coordinates(shape, torch.device("cpu"))[0].flatten(1).T.numpy()
+    points = apply_linear(grid.index_to_world, index)
+    on_scan = apply_linear(np.linalg.inv(Geometry.of(data.fixed).index_to_world), points)
+    where = torch.from_numpy(on_scan.T).float().reshape(1, 3, *shape)
+    found = sample(torch.from_numpy(data.truth_mm)[None].float(), where)
+    moved = apply_linear(np.linalg.inv(linear), points + found[0].flatten(1).T.numpy())
+    liver = sample(torch.from_numpy(data.liver)[None, None].float(), where, padding="zeros")
+    displacement = torch.from_numpy((moved - points).T).float().reshape(1, 3, *shape)
+    return Truth(displacement, liver > 0.5)
 
 
 def at_truth(answer: Answer, grid: Geometry, data: CaseData, linear: np.ndarray) -> Answer:

@@ -1,6 +1,5 @@
 """``make ablation``: equal budgets, and a table of what was measured."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,12 +8,10 @@ from pathlib import Path
 import pytest
 
 from jssr.training.settings import load_config
+from sample_tool import TOOLS, load_tool
 
-TOOL = Path(__file__).parents[2] / "tools" / "ablation.py"
-_SPEC = importlib.util.spec_from_file_location("ablation", TOOL)
-assert _SPEC is not None and _SPEC.loader is not None
-ablation = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(ablation)
+TOOL = TOOLS / "ablation.py"
+ablation = load_tool(TOOL)
 
 ROW = {
     "tre_liver_mm": 3.0,

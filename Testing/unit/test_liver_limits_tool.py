@@ -1,6 +1,5 @@
 """The limits in the liver: shifts are found where something shows, and are any shift where not."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +14,10 @@ from jssr.registration.inference import Answer
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import rotation, translation
+from sample_tool import TOOLS, load_tool
 
-TOOL = Path(__file__).parents[2] / "tools" / "liver_limits.py"
-_SPEC = importlib.util.spec_from_file_location("liver_limits", TOOL)
-assert _SPEC is not None and _SPEC.loader is not None
-liver_limits = importlib.util.module_from_spec(_SPEC)
-sys.modules["liver_limits"] = liver_limits
-_SPEC.loader.exec_module(liver_limits)
+TOOL = TOOLS / "liver_limits.py"
+liver_limits = load_tool(TOOL)
 
 SHAPE = (60, 60, 60)
 WHOLE = torch.ones(1, 1, *SHAPE, dtype=torch.bool)
@@ -86,7 +82,7 @@ def test_the_truth_is_what_the_linear_part_leaves() -> None:
 
 def test_another_cohort_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(TOOL), str(tmp_path / "none"), "--output", str(tmp_path / "out")],
+        [sys.executable, TOOL, tmp_path / "none", "--output", tmp_path / "out"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,5 @@
 """Painted pairs: the truth is one, enhancement goes where it belongs, bad input is refused."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +14,10 @@ from jssr.labels import Phase, label_index
 from jssr.registration.apply import warp_labels, warp_scan
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
+from sample_tool import TOOLS, load_tool
 
-TOOL = Path(__file__).parents[2] / "tools" / "painted_cohort.py"
-_SPEC = importlib.util.spec_from_file_location("painted_cohort", TOOL)
-assert _SPEC is not None and _SPEC.loader is not None
-painted_cohort = importlib.util.module_from_spec(_SPEC)
-sys.modules["painted_cohort"] = painted_cohort
-_SPEC.loader.exec_module(painted_cohort)
+TOOL = TOOLS / "painted_cohort.py"
+painted_cohort = load_tool(TOOL)
 
 LIVER, AORTA, KIDNEY = 5, 52, 2
 """As TotalSegmentator numbers them."""
