@@ -42,6 +42,16 @@ def test_a_good_registration_is_good_and_gives_no_reason() -> None:
     [
         (replace(GOOD, overlap_fraction=0.4), "doubtful", "share only 40%"),
         (replace(GOOD, overlap_fraction=0.1), "failed", "share only 10%"),
+        (
+            with_organ(moving_volume_ml=1100.0, cut_by_field_of_view=True),
+            "doubtful",
+            "shows only 73% of the fixed scan's liver",
+        ),
+        (
+            with_organ(moving_volume_ml=100.0, cut_by_field_of_view=True),
+            "doubtful",
+            "shows only 7% of the fixed scan's liver",
+        ),
         (replace(GOOD, similarity_after=0.5), "doubtful", "look little alike"),
         (replace(GOOD, similarity_after=0.35), "failed", "look little alike"),
         (

@@ -12,6 +12,10 @@ _SURELY_ALIKE = 0.85
 _IMPLAUSIBLE_STRETCH = 0.15
 _AXES = ("from side to side", "from front to back", "from head to feet")
 
+# Where the moving scan ends within the liver, nothing tells how the rest moved. Of phantoms whose
+# registration succeeded it shows 86 % and more, of half a scan's liver 77 % and less.
+_LEAST_SHOWN = 0.8
+
 # Below these volumes S has seen a part of the organ, or something else that looks like it.
 _LEAST_JUDGING_ML = {"liver": 400.0, "spleen": 60.0, "right_kidney": 60.0, "left_kidney": 60.0}
 _TITLES = {label.name: label.title.lower() for label in LABELS}
@@ -70,7 +74,12 @@ def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str])
 
 def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) -> None:
     least_ml = _LEAST_JUDGING_ML.get(organ.name)
-    if least_ml is None or min(organ.fixed_volume_ml, organ.moving_volume_ml) < least_ml:
+    if least_ml is None or organ.fixed_volume_ml < least_ml:
+        return
+    shown = organ.moving_volume_ml / organ.fixed_volume_ml
+    if organ.name == "liver" and organ.cut_by_field_of_view and shown < _LEAST_SHOWN:
+        doubts.append(f"the moving scan shows only {shown:.0%} of the fixed scan's liver")
+    if organ.moving_volume_ml < least_ml:
         return
     if organ.name != "liver" and organ.cut_by_field_of_view:
         return
