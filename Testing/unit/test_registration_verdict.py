@@ -52,6 +52,7 @@ def test_a_good_registration_is_good_and_gives_no_reason() -> None:
             "doubtful",
             "shows only 7% of the fixed scan's liver",
         ),
+        (with_organ(moving_volume_ml=3.0), "doubtful", "shows only 0% of the fixed scan's liver"),
         (replace(GOOD, similarity_after=0.5), "doubtful", "look little alike"),
         (replace(GOOD, similarity_after=0.35), "failed", "look little alike"),
         (
