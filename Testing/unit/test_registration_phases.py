@@ -1,20 +1,21 @@
-"""The phase is guessed from organ medians."""
+"""The phase is guessed from organ medians and from the kidneys' urine."""
 
 import pytest
 import torch
 
 from jssr.labels import CLASS_COUNT, Phase, label_index
 from jssr.registration.phases import given_phase, guess_phase
+from jssr.spatial.geometry import Geometry
 
 TYPICAL = {
-    Phase.NON_CONTRAST: {"aorta": 42, "liver": 58, "spleen": 48, "portal_vein": 41},
-    Phase.ARTERIAL: {"aorta": 350, "liver": 80, "spleen": 150, "portal_vein": 130},
-    Phase.PORTAL_VENOUS: {"aorta": 160, "liver": 118, "spleen": 128, "portal_vein": 172},
-    Phase.DELAYED: {"aorta": 112, "liver": 94, "spleen": 100, "portal_vein": 113},
+    Phase.NON_CONTRAST: {"aorta": 42, "liver": 58, "spleen": 48},
+    Phase.ARTERIAL: {"aorta": 350, "liver": 80, "spleen": 150},
+    Phase.PORTAL_VENOUS: {"aorta": 160, "liver": 118, "spleen": 128},
+    Phase.DELAYED: {"aorta": 112, "liver": 94, "spleen": 100},
 }
 
 
-def scan(medians: dict[str, float]) -> tuple[torch.Tensor, torch.Tensor]:
+def scan(medians: dict[str, float]) -> tuple[torch.Tensor, torch.Tensor, Geometry]:
     hu = torch.zeros(10, 10, 10)
     probabilities = torch.zeros(CLASS_COUNT, 10, 10, 10)
     probabilities[0] = 1.0
@@ -22,7 +23,7 @@ def scan(medians: dict[str, float]) -> tuple[torch.Tensor, torch.Tensor]:
         probabilities[:, row] = 0.0
         probabilities[label_index(name), row] = 1.0
         hu[row] = value + torch.linspace(-20, 20, 100).view(10, 10)
-    return hu, probabilities
+    return hu, probabilities, Geometry((10, 10, 10), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize("phase", list(Phase))
@@ -36,6 +37,35 @@ def test_typical_intensities_name_their_phase(phase: Phase) -> None:
 @pytest.mark.parametrize("phase", list(Phase))
 def test_one_wrong_organ_does_not_decide(phase: Phase) -> None:
     assert guess_phase(*scan({**TYPICAL[phase], "spleen": -80.0})).phase is phase
+
+
+def scan_of_kidneys(urine_hu: float) -> tuple[torch.Tensor, torch.Tensor, Geometry]:
+    """Organs just between portal-venous and delayed, and what fills the renal pelves."""
+    hu = torch.full((30, 30, 60), -100.0)
+    probabilities = torch.zeros(CLASS_COUNT, 30, 30, 60)
+    probabilities[0] = 1.0
+    for name, value, columns in (
+        ("aorta", 137.0, slice(28, 32)),
+        ("spleen", 112.0, slice(54, 60)),
+        ("right_kidney", 160.0, slice(4, 14)),
+        ("left_kidney", 160.0, slice(42, 52)),
+    ):
+        probabilities[:, 7:23, 10:20, columns] = 0.0
+        probabilities[label_index(name), 7:23, 10:20, columns] = 1.0
+        hu[7:23, 10:20, columns] = value
+    for hilum in (slice(14, 17), slice(39, 42)):
+        hu[13:17, 12:15, hilum] = urine_hu
+    return hu, probabilities, Geometry((60, 30, 30), (3.0, 3.0, 3.0), (-90.0, -45.0, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("urine_hu", "phase"), [(10.0, Phase.PORTAL_VENOUS), (450.0, Phase.DELAYED)]
+)
+def test_bright_urine_tells_a_delayed_scan_from_a_portal_venous_one(
+    urine_hu: float, phase: Phase
+) -> None:
+    guess = guess_phase(*scan_of_kidneys(urine_hu))
+    assert guess.phase is phase and guess.probabilities[phase.value] > 0.9
 
 
 def test_without_organs_there_is_no_guess() -> None:

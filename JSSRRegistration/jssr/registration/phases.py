@@ -1,18 +1,20 @@
-"""Guess a scan's contrast phase from the mean intensities of its organs."""
+"""Guess a scan's contrast phase from the intensities of its organs and from bright urine."""
 
 import math
 
 import torch
 
 from jssr.labels import Phase, label_index
+from jssr.registration.excretion import excreting_kidneys
 from jssr.registration.result import PhaseGuess
+from jssr.spatial.geometry import Geometry
 
 # Mean and standard deviation over patients, HU, of what tells the phases apart: enhancement of
-# 171 patients in MDCT and textbook ranges.
+# 171 patients in MDCT and textbook ranges. The portal vein is left out: too much of what S labels
+# so is liver and bowel.
 _TYPICAL: dict[Phase, dict[str, tuple[float, float]]] = {
     Phase.NON_CONTRAST: {
         "aorta": (42, 8),
-        "portal_vein": (42, 8),
         "spleen": (50, 8),
         "liver": (60, 10),
         "kidney": (36, 10),
@@ -20,7 +22,6 @@ _TYPICAL: dict[Phase, dict[str, tuple[float, float]]] = {
     },
     Phase.ARTERIAL: {
         "aorta": (340, 60),
-        "portal_vein": (125, 30),
         "spleen": (145, 30),
         "liver": (78, 14),
         "kidney": (140, 30),
@@ -28,7 +29,6 @@ _TYPICAL: dict[Phase, dict[str, tuple[float, float]]] = {
     },
     Phase.PORTAL_VENOUS: {
         "aorta": (162, 22),
-        "portal_vein": (170, 22),
         "spleen": (126, 16),
         "liver": (118, 14),
         "kidney": (175, 25),
@@ -36,17 +36,23 @@ _TYPICAL: dict[Phase, dict[str, tuple[float, float]]] = {
     },
     Phase.DELAYED: {
         "aorta": (115, 15),
-        "portal_vein": (115, 15),
         "spleen": (100, 12),
         "liver": (95, 12),
         "kidney": (150, 35),
         "inferior_vena_cava": (115, 15),
     },
 }
+# How often a kidney's urine is bright. Excretion begins two to three minutes after injection; what
+# is found before are stones and vessels of the hilum, which in the arterial phase are as bright.
+_BRIGHT_URINE = {
+    Phase.NON_CONTRAST: 0.05,
+    Phase.ARTERIAL: 0.5,
+    Phase.PORTAL_VENOUS: 0.1,
+    Phase.DELAYED: 0.8,
+}
 _LEAST_VOXELS = 30
 _ORGANS = {
     "aorta": ("aorta",),
-    "portal_vein": ("portal_vein",),
     "spleen": ("spleen",),
     "liver": ("liver",),
     "kidney": ("right_kidney", "left_kidney"),
@@ -59,13 +65,16 @@ def given_phase(phase: Phase) -> PhaseGuess:
     return PhaseGuess(phase, given=True, probabilities={phase.value: 1.0})
 
 
-def guess_phase(hu: torch.Tensor, probabilities: torch.Tensor) -> PhaseGuess:
-    """The most probable phase from organ medians, each phase equally likely beforehand.
+def guess_phase(hu: torch.Tensor, probabilities: torch.Tensor, grid: Geometry) -> PhaseGuess:
+    """The most probable phase, each equally likely beforehand.
+
+    Organ medians and the urine of each kidney count as independent of each other.
 
     Args:
         hu: ``(z, y, x)``.
         probabilities: S's opinion ``(classes, z, y, x)`` on the same grid; only voxels of which it
             is sure count, so that the organs' rims do not blur their medians.
+        grid: where both lie, along the patient's axes.
 
     Returns:
         ``phase`` is ``None`` where no organ is large enough to tell.
@@ -73,10 +82,8 @@ def guess_phase(hu: torch.Tensor, probabilities: torch.Tensor) -> PhaseGuess:
     medians = _organ_medians(hu, probabilities)
     if not medians:
         return PhaseGuess(None, given=False)
-    logs = {
-        phase: sum(_log_density(value, *typical[organ]) for organ, value in medians.items())
-        for phase, typical in _TYPICAL.items()
-    }
+    urine = excreting_kidneys(hu, probabilities, grid)
+    logs = {phase: _log_likelihood(phase, medians, urine) for phase in Phase}
     top = max(logs.values())
     weights = {phase: math.exp(value - top) for phase, value in logs.items()}
     total = sum(weights.values())
@@ -93,6 +100,12 @@ def _organ_medians(hu: torch.Tensor, probabilities: torch.Tensor) -> dict[str, f
         if int(sure.sum()) >= _LEAST_VOXELS:
             medians[organ] = float(hu[sure].median())
     return medians
+
+
+def _log_likelihood(phase: Phase, medians: dict[str, float], urine: tuple[bool, ...]) -> float:
+    often = _BRIGHT_URINE[phase]
+    organs = sum(_log_density(value, *_TYPICAL[phase][organ]) for organ, value in medians.items())
+    return organs + sum(math.log(often if bright else 1.0 - often) for bright in urine)
 
 
 def _log_density(value: float, mean: float, sd: float) -> float:

@@ -201,7 +201,7 @@ def _linear_part(
 def _phase(given: Phase | None, segmentation: Segmentation) -> PhaseGuess:
     if given is not None:
         return given_phase(given)
-    return guess_phase(segmentation.hu, segmentation.probabilities[0])
+    return guess_phase(segmentation.hu, segmentation.probabilities[0], segmentation.grid)
 
 
 def _with_synthetic_labels(
