@@ -62,7 +62,8 @@ def test_bright_urine_is_told_kidney_by_kidney(spacing_mm: float) -> None:
     [
         ("a rib at the side", (-100.0, 0.0, 0.0)),
         ("a rib behind", (-58.0, 32.0, 0.0)),
-        ("the spine", (0.0, 10.0, 0.0)),
+        ("the spine", (-26.0, 4.0, 0.0)),
+        ("bowel in front", (-55.0, -32.0, 0.0)),
         ("bowel above", (-45.0, -8.0, 34.0)),
     ],
 )

@@ -11,7 +11,10 @@ _MEDIAL = {"right_kidney": 1.0, "left_kidney": -1.0}
 """The direction along x from each kidney's centre to its hilum."""
 
 _LEAST_KIDNEY_ML = 40.0
+# The hilum: as far from the kidney, and from its centre towards the spine, forwards and up or down.
 _REACH_MM = 12.0
+_MEDIAL_MM = (5.0, 34.0)
+_FORWARD_MM = (-5.0, 22.0)
 _HALF_HEIGHT_MM = 20.0
 _BRIGHT_HU = 200.0
 _BRIGHTER_THAN_KIDNEY_HU = 80.0
@@ -23,9 +26,9 @@ def excreting_kidneys(
 ) -> tuple[bool, ...]:
     """Whether urine is bright, for each kidney that S shows.
 
-    The renal pelvis lies in the kidney's hilum: beside it, towards the spine, not behind its
-    centre, where ribs are as bright, and at its middle height. Renal vessels pass there as well,
-    so in the arterial phase the answer says little.
+    The renal pelvis lies in the kidney's hilum: beside it, towards the spine, neither behind, where
+    ribs are as bright, nor before it, where bowel is, and at its middle height. Renal vessels pass
+    there as well, so in the arterial phase the answer says less.
 
     Args:
         hu: ``(z, y, x)``.
@@ -49,14 +52,16 @@ def _hilum(kidney: np.ndarray, spacing_mm: tuple[float, float, float], medial: f
     """``(z, y, x)`` bool: where the renal pelvis of a kidney is to be looked for."""
     center_z, center_y, center_x = np.argwhere(kidney).mean(axis=0)
     z, y, x = np.indices(kidney.shape, sparse=True)
-    towards_spine_mm = (x - center_x) * spacing_mm[0] * medial
-    behind_mm = (y - center_y) * spacing_mm[1]
+    medial_mm = (x - center_x) * spacing_mm[0] * medial
+    forward_mm = (center_y - y) * spacing_mm[1]
     above_mm = (z - center_z) * spacing_mm[2]
     reach = [round(_REACH_MM / step) for step in spacing_mm]
     near = sitk.BinaryDilate(sitk.GetImageFromArray(kidney.astype(np.uint8)), reach)
     return (
         (sitk.GetArrayViewFromImage(near) > 0)
-        & (towards_spine_mm > 5.0)
-        & (behind_mm < 5.0)
+        & (medial_mm > _MEDIAL_MM[0])
+        & (medial_mm < _MEDIAL_MM[1])
+        & (forward_mm > _FORWARD_MM[0])
+        & (forward_mm < _FORWARD_MM[1])
         & (np.abs(above_mm) < _HALF_HEIGHT_MM)
     )

@@ -46,9 +46,9 @@ _TYPICAL: dict[Phase, dict[str, tuple[float, float]]] = {
 # is found before are stones and vessels of the hilum, which in the arterial phase are as bright.
 _BRIGHT_URINE = {
     Phase.NON_CONTRAST: 0.05,
-    Phase.ARTERIAL: 0.5,
-    Phase.PORTAL_VENOUS: 0.1,
-    Phase.DELAYED: 0.8,
+    Phase.ARTERIAL: 0.3,
+    Phase.PORTAL_VENOUS: 0.05,
+    Phase.DELAYED: 0.7,
 }
 _LEAST_VOXELS = 30
 _ORGANS = {
