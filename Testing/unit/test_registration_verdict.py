@@ -53,6 +53,11 @@ def test_a_good_registration_is_good_and_gives_no_reason() -> None:
             "shows only 7% of the fixed scan's liver",
         ),
         (with_organ(moving_volume_ml=3.0), "doubtful", "shows only 0% of the fixed scan's liver"),
+        (
+            with_organ(moving_volume_ml=280.0, dice_after=0.5),
+            "doubtful",
+            "shows only 19% of the fixed scan's liver",
+        ),
         (replace(GOOD, similarity_after=0.5), "doubtful", "look little alike"),
         (replace(GOOD, similarity_after=0.35), "failed", "look little alike"),
         (
@@ -104,7 +109,7 @@ def test_each_trouble_is_told(metrics: Metrics, level: str, said: str) -> None:
 @pytest.mark.parametrize(
     "organ",
     [
-        replace(LIVER, dice_after=0.3, moving_volume_ml=90.0),
+        replace(LIVER, dice_after=0.3, fixed_volume_ml=150.0, moving_volume_ml=90.0),
         replace(LIVER, name="spleen", dice_after=0.3, cut_by_field_of_view=True),
         replace(LIVER, name="pancreas", dice_after=0.3),
         replace(LIVER, dice_after=None, volume_change=None),

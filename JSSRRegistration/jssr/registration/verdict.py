@@ -15,8 +15,8 @@ _AXES = ("from side to side", "from front to back", "from head to feet")
 # Where the moving scan ends within the liver, nothing tells how the rest moved. Of phantoms whose
 # registration succeeded it shows 86 % and more, of phantoms cut in half 80 % and less.
 _LEAST_SHOWN = 0.83
-# Of so little one cannot tell whether the scan ends within it.
-_NEXT_TO_NOTHING = 0.02
+# Where its end is not seen, half a liver is still missing, or S has missed it.
+_LEAST_FOUND = 0.5
 
 # Below these volumes S has seen a part of the organ, or something else that looks like it.
 _LEAST_JUDGING_ML = {"liver": 400.0, "spleen": 60.0, "right_kidney": 60.0, "left_kidney": 60.0}
@@ -80,7 +80,7 @@ def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) ->
         return
     shown = organ.moving_volume_ml / organ.fixed_volume_ml
     cut = organ.cut_by_field_of_view
-    if organ.name == "liver" and shown < (_LEAST_SHOWN if cut else _NEXT_TO_NOTHING):
+    if organ.name == "liver" and shown < (_LEAST_SHOWN if cut else _LEAST_FOUND):
         doubts.append(f"the moving scan shows only {shown:.0%} of the fixed scan's liver")
     if organ.moving_volume_ml < least_ml:
         return
