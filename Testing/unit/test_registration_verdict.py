@@ -45,18 +45,22 @@ def test_a_good_registration_is_good_and_gives_no_reason() -> None:
         (
             with_organ(moving_volume_ml=1100.0, cut_by_field_of_view=True),
             "doubtful",
-            "shows only 73% of the fixed scan's liver",
+            "only 73% of the fixed scan's liver is found",
         ),
         (
             with_organ(moving_volume_ml=100.0, cut_by_field_of_view=True),
             "doubtful",
-            "shows only 7% of the fixed scan's liver",
+            "only 7% of the fixed scan's liver is found",
         ),
-        (with_organ(moving_volume_ml=3.0), "doubtful", "shows only 0% of the fixed scan's liver"),
+        (
+            with_organ(moving_volume_ml=3.0),
+            "doubtful",
+            "only 0% of the fixed scan's liver is found",
+        ),
         (
             with_organ(moving_volume_ml=280.0, dice_after=0.5),
             "doubtful",
-            "shows only 19% of the fixed scan's liver",
+            "only 19% of the fixed scan's liver is found",
         ),
         (replace(GOOD, similarity_after=0.5), "doubtful", "look little alike"),
         (replace(GOOD, similarity_after=0.35), "failed", "look little alike"),

@@ -81,7 +81,7 @@ def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) ->
     shown = organ.moving_volume_ml / organ.fixed_volume_ml
     cut = organ.cut_by_field_of_view
     if organ.name == "liver" and shown < (_LEAST_SHOWN if cut else _LEAST_FOUND):
-        doubts.append(f"the moving scan shows only {shown:.0%} of the fixed scan's liver")
+        doubts.append(f"only {shown:.0%} of the fixed scan's liver is found in the moving scan")
     if organ.moving_volume_ml < least_ml:
         return
     if organ.name != "liver" and cut:
