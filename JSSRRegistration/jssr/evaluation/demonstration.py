@@ -63,9 +63,10 @@ def demonstrate(
         case = make_case(folder / PATIENT_FOLDER, seed)
         request = Request(
             fixed=case.fixed,
-            moving=[Moving(case.moving)],
+            moving=[Moving(case.moving, case.moving_phase)],
             output=folder,
             model=model,
+            fixed_phase=case.fixed_phase,
             refine=refine,
             seed=seed,
             overwrite=True,  # beside the patient, in a folder that is this run's own
