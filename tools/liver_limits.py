@@ -29,6 +29,7 @@ from jssr.evaluation.phantoms import open_cohort
 from jssr.io.atomic import OutputFolder
 from jssr.networks.structure import STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import local_contrast
+from jssr.registration.field_of_view import Scan
 from jssr.registration.inference import Answer, Pair, find_displacement, finished, synthesize
 from jssr.registration.prealign import prealign
 from jssr.registration.preparation import Preparation, prepare
@@ -80,8 +81,9 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
     """Errors in the liver and lengths of the best shifts, in mm."""
     if data.truth_mm is None or data.liver is None:
         raise InputError(f"The case '{data.case.name}' has no truth or no liver; use phantoms.")
-    linear = prealign(data.fixed, data.moving)
-    prepared = prepare(data.fixed, data.moving, bundle)
+    fixed, moving = Scan.of(data.fixed), Scan.of(data.moving)
+    linear = prealign(fixed, moving)
+    prepared = prepare(fixed, moving, bundle)
     pair = prepared.pair(linear)
     truth = truth_on(pair.grid, data, linear)
     synthesized = synthesize(pair, bundle)

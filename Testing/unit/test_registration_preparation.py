@@ -8,6 +8,7 @@ import torch
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import Cancelled, InputError
 from jssr.registration.body import body_mask
+from jssr.registration.field_of_view import Scan
 from jssr.registration.preparation import BODY_MARGIN_MM, prepare
 from jssr.spatial.linear import translation
 from sample_bundle import write_untrained_bundle
@@ -19,6 +20,11 @@ STILL = np.eye(4)
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m"))
+
+
+def scans() -> tuple[Scan, Scan]:
+    fixed, moving = pair_images()
+    return Scan.of(fixed), Scan.of(moving)
 
 
 def marked(image: sitk.Image, part: tuple[slice, ...], inside: int, outside: int) -> sitk.Image:
@@ -40,10 +46,10 @@ def padded(image: sitk.Image, part: tuple[slice, ...]) -> sitk.Image:
 
 
 def test_the_grid_encloses_the_fixed_body(bundle: Bundle) -> None:
-    fixed, moving = pair_images()
+    fixed, moving = scans()
     grid = prepare(fixed, moving, bundle).grid
-    index = np.argwhere(sitk.GetArrayFromImage(body_mask(fixed)) > 0)[:, ::-1]
-    ends = [fixed.TransformContinuousIndexToPhysicalPoint(p.tolist()) for p in index[::50]]
+    index = np.argwhere(sitk.GetArrayFromImage(body_mask(fixed.image)) > 0)[:, ::-1]
+    ends = [fixed.image.TransformContinuousIndexToPhysicalPoint(p.tolist()) for p in index[::50]]
     low, high = grid.corners_mm().min(axis=0), grid.corners_mm().max(axis=0)
     assert (np.min(ends, axis=0) - low >= BODY_MARGIN_MM - 4.0).all()
     assert (high - np.max(ends, axis=0) >= BODY_MARGIN_MM - 4.0).all()
@@ -51,7 +57,7 @@ def test_the_grid_encloses_the_fixed_body(bundle: Bundle) -> None:
 
 
 def test_the_finer_grid_shows_the_same_scans(bundle: Bundle) -> None:
-    prepared = prepare(*pair_images(), bundle)
+    prepared = prepare(*scans(), bundle)
     coarse, fine = prepared.pair(STILL), prepared.finer(STILL)
     assert fine.grid.spacing_mm[0] == coarse.grid.spacing_mm[0] / 2
     mean = torch.nn.functional.avg_pool3d(fine.fixed.hu, 2)
@@ -63,9 +69,9 @@ def test_what_fills_the_box_and_what_the_mask_leaves_out_is_not_valid(bundle: Bu
     fixed, moving = pair_images()
     z, _, x = fixed.GetSize()[::-1]
     left, lower = (slice(None), slice(None), slice(x // 2)), (slice(z // 2),)
-    whole = prepare(fixed, moving, bundle).pair(STILL).fixed.valid
-    cut = padded(fixed, left)
-    prepared = prepare(cut, moving, bundle, fixed_mask=marked(fixed, lower, 7, 0))
+    whole = prepare(*scans(), bundle).pair(STILL).fixed.valid
+    cut = Scan.of(padded(fixed, left))
+    prepared = prepare(cut, Scan.of(moving), bundle, fixed_mask=marked(fixed, lower, 7, 0))
     both = marked(fixed, (lower[0], slice(None), slice(x // 2)), 1, 0)
     reference = prepared.grid.empty_image()
     wanted = sitk.Resample(both, reference, sitk.Transform(), sitk.sitkNearestNeighbor, 0)
@@ -78,7 +84,7 @@ def test_what_fills_the_box_and_what_the_mask_leaves_out_is_not_valid(bundle: Bu
 
 
 def test_the_linear_part_moves_the_moving_scan(bundle: Bundle) -> None:
-    prepared = prepare(*pair_images(), bundle)
+    prepared = prepare(*scans(), bundle)
     step = prepared.grid.spacing_mm[0]
     still, moved = prepared.pair(STILL), prepared.pair(translation((step, 0.0, 0.0)))
     assert torch.equal(still.fixed.hu, moved.fixed.hu)
@@ -88,7 +94,7 @@ def test_the_linear_part_moves_the_moving_scan(bundle: Bundle) -> None:
 
 
 def test_scans_that_do_not_meet_are_refused(bundle: Bundle) -> None:
-    prepared = prepare(*pair_images(), bundle)
+    prepared = prepare(*scans(), bundle)
     with pytest.raises(InputError, match="do not overlap in space"):
         prepared.pair(translation((2000.0, 0.0, 0.0)))
 
@@ -98,4 +104,4 @@ def test_it_stops_when_asked(bundle: Bundle) -> None:
         raise Cancelled("stop")
 
     with pytest.raises(Cancelled):
-        prepare(*pair_images(), bundle, check=stop)
+        prepare(*scans(), bundle, check=stop)

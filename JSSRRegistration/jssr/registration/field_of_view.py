@@ -1,32 +1,61 @@
 """Which voxels of a stored scan were scanned, and which only fill its box."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
 
-_FILLING_BELOW_HU = -900
+from jssr.registration.working_grid import BACKGROUND_HU
+
+_AIR_BELOW_HU = -900
 _BLOCK_MM = 4.0
 
 
-def scanned_mask(image: sitk.Image) -> sitk.Image | None:
-    """uint8 on the scan's grid, 1 where it was scanned; ``None`` where it was everywhere.
+@dataclass(frozen=True)
+class Scan:
+    """A scan, and which of it was scanned.
 
-    Scanners, and whatever crops or turns a scan later, fill the rest of its box with one value, as
-    low as air's or lower. Taken for air, the end of the field of view looks like skin, and two
-    scans are aligned by where they end. Air that was scanned is told apart by its noise.
+    Scanners, and whatever crops or turns a scan later, fill the rest of its box with one value.
+    Taken for air, the end of the field of view looks like skin, and two scans are aligned by where
+    they end; a value above that of air looks like tissue. Air that was scanned is told apart by
+    its noise, and what a clipped range of values holds by being the darkest or the brightest.
 
-    Args:
-        image: a scan in HU.
+    Attributes:
+        image: HU, air where the box was filled.
+        seen: uint8 on the scan's grid, 1 where it was scanned; ``None`` where it was everywhere.
     """
-    hu = sitk.GetArrayViewFromImage(image)
-    filling = np.zeros(hu.shape, bool)
-    for value in np.unique(hu[_corners(hu.shape)]):
-        if value < _FILLING_BELOW_HU:
-            filling |= _filled(hu == value, image.GetSpacing()[::-1])
-    if not filling.any():
-        return None
-    mask = sitk.GetImageFromArray(np.logical_not(filling, out=filling).view(np.uint8))
-    mask.CopyInformation(image)
-    return mask
+
+    image: sitk.Image
+    seen: sitk.Image | None
+
+    @staticmethod
+    def of(image: sitk.Image) -> "Scan":
+        """The scan ``image``, in HU, with what fills its box found."""
+        hu = sitk.GetArrayViewFromImage(image)
+        filling, darkest, brightest = np.zeros(hu.shape, bool), hu.min(), hu.max()
+        dense = False
+        for value in np.unique(hu[_corners(hu.shape)]):
+            if value < _AIR_BELOW_HU or darkest < value < brightest:
+                found = _filled(hu == value, image.GetSpacing()[::-1])
+                dense |= value >= _AIR_BELOW_HU and bool(found.any())
+                filling |= found
+        if not filling.any():
+            return Scan(image, None)
+        if dense:
+            image = _like(image, np.where(filling, hu.dtype.type(BACKGROUND_HU), hu))
+        return Scan(image, _like(image, np.logical_not(filling, out=filling).view(np.uint8)))
+
+    def within(self, mask: sitk.Image | None) -> "Scan":
+        """What of the scan lies where ``mask``, on its grid, is above zero."""
+        if mask is None:
+            return self
+        return Scan(self.image, mask > 0 if self.seen is None else sitk.And(self.seen, mask > 0))
+
+
+def _like(image: sitk.Image, values: np.ndarray) -> sitk.Image:
+    made = sitk.GetImageFromArray(values)
+    made.CopyInformation(image)
+    return made
 
 
 def _filled(same: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:

@@ -16,6 +16,7 @@ from jssr.errors import Cancelled
 from jssr.labels import Phase, label_index
 from jssr.registration.anatomy import plausible
 from jssr.registration.apply import AIR_HU, warp_scan
+from jssr.registration.field_of_view import Scan
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
     Answer,
@@ -121,9 +122,10 @@ def register(
     torch.manual_seed(seed)
     steps = _Steps(progress, cancelled)
     with steps.step("Pre-align"):
-        linear = _linear_part(initial, fixed, moving, fixed_mask, moving_mask, steps.check)
+        scans = Scan.of(fixed), Scan.of(moving)
+        linear = _linear_part(initial, *scans, fixed_mask, moving_mask, steps.check)
     with steps.step("Segment both scans"):
-        prepared = prepare(fixed, moving, bundle, fixed_mask, moving_mask, steps.check)
+        prepared = prepare(*scans, bundle, fixed_mask, moving_mask, steps.check)
         pair = prepared.pair(linear)
         fixed_segmentation = prepared.fixed.segmentation
         moving_segmentation = prepared.moving.segmentation
@@ -185,8 +187,8 @@ def register(
 
 def _linear_part(
     initial: Literal["rigid", "none"] | np.ndarray,
-    fixed: sitk.Image,
-    moving: sitk.Image,
+    fixed: Scan,
+    moving: Scan,
     fixed_mask: sitk.Image | None,
     moving_mask: sitk.Image | None,
     check: Callable[[], None],

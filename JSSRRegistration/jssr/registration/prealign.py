@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.registration.body import body_mask, centroid_mm
-from jssr.registration.field_of_view import scanned_mask
+from jssr.registration.field_of_view import Scan
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_from_sitk, affine_to_sitk, translation
@@ -30,10 +30,10 @@ class Side:
     field: sitk.Image
 
     @staticmethod
-    def of(image: sitk.Image, mask: sitk.Image | None) -> "Side":
+    def of(scan: Scan, mask: sitk.Image | None) -> "Side":
         """A scan at 4 mm; ``mask`` takes the body's place."""
-        grid = working_grid(Geometry.of(image), FINE_SPACING_MM, 0.0, 1)
-        volume = resample_to_grid(image, grid, mask=scanned_mask(image))
+        grid = working_grid(Geometry.of(scan.image), FINE_SPACING_MM, 0.0, 1)
+        volume = resample_to_grid(scan.image, grid, mask=scan.seen)
         hu = grid.image(volume.hu[0, 0].numpy())
         field = grid.image(volume.valid[0, 0].numpy().astype(np.uint8))
         body = body_mask(hu) if mask is None else _nearest(mask > 0, grid.empty_image())
@@ -67,8 +67,8 @@ class Level:
 
 
 def prealign(
-    fixed: sitk.Image,
-    moving: sitk.Image,
+    fixed: Scan,
+    moving: Scan,
     fixed_mask: sitk.Image | None = None,
     moving_mask: sitk.Image | None = None,
     check: Callable[[], None] = lambda: None,

@@ -10,7 +10,7 @@ from jssr.bundle.load import Bundle
 from jssr.bundle.manifest import Manifest
 from jssr.errors import InputError
 from jssr.registration.body import body_mask
-from jssr.registration.field_of_view import scanned_mask
+from jssr.registration.field_of_view import Scan
 from jssr.registration.inference import Pair, Scans
 from jssr.registration.segment import Segmentation, carried, segment
 from jssr.registration.working_grid import resample_to_grid, working_grid
@@ -25,10 +25,9 @@ _FINER = 2
 
 @dataclass(frozen=True)
 class PreparedScan:
-    """One scan, what of it counts (``None`` for all of it), and S's opinion."""
+    """One scan, with only what of it counts seen, and S's opinion."""
 
-    scan: sitk.Image
-    seen: sitk.Image | None
+    scan: Scan
     segmentation: Segmentation
 
 
@@ -64,8 +63,8 @@ class Preparation:
         return self._scans(self.grid.divided(_FINER), linear)
 
     def _scans(self, grid: Geometry, linear: np.ndarray) -> Scans:
-        fixed = resample_to_grid(self.fixed.scan, grid, mask=self.fixed.seen)
-        moving = resample_to_grid(self.moving.scan, grid, linear, self.moving.seen)
+        fixed = resample_to_grid(self.fixed.scan.image, grid, mask=self.fixed.scan.seen)
+        moving = resample_to_grid(self.moving.scan.image, grid, linear, self.moving.scan.seen)
         shared_ml = float((fixed.valid & moving.valid).sum()) * grid.spacing_mm[0] ** 3 / 1000
         if shared_ml < _LEAST_SHARED_ML:
             raise InputError(
@@ -76,8 +75,8 @@ class Preparation:
 
 
 def prepare(
-    fixed: sitk.Image,
-    moving: sitk.Image,
+    fixed: Scan,
+    moving: Scan,
     bundle: Bundle,
     fixed_mask: sitk.Image | None = None,
     moving_mask: sitk.Image | None = None,
@@ -90,20 +89,13 @@ def prepare(
         fixed_mask, moving_mask: on the scans' grids; what is zero counts as not scanned.
         check: called between the scans; may raise to stop.
     """
-    fixed_segmentation = segment(fixed, bundle)
+    fixed_segmentation = segment(fixed.image, bundle)
     check()
     return Preparation(
-        PreparedScan(fixed, _seen(fixed, fixed_mask), fixed_segmentation),
-        PreparedScan(moving, _seen(moving, moving_mask), segment(moving, bundle)),
+        PreparedScan(fixed.within(fixed_mask), fixed_segmentation),
+        PreparedScan(moving.within(moving_mask), segment(moving.image, bundle)),
         _grid_around_body(fixed_segmentation, bundle.manifest),
     )
-
-
-def _seen(scan: sitk.Image, mask: sitk.Image | None) -> sitk.Image | None:
-    scanned = scanned_mask(scan)
-    if mask is None or scanned is None:
-        return scanned if mask is None else mask
-    return sitk.And(scanned, mask > 0)
 
 
 def _grid_around_body(fixed: Segmentation, manifest: Manifest) -> Geometry:

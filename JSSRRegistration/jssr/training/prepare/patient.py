@@ -11,7 +11,7 @@ from jssr.errors import InputError, JSSRError
 from jssr.io.images import read_scan
 from jssr.io.segmentation import read_segmentation
 from jssr.labels import LABELS, Phase
-from jssr.registration.field_of_view import scanned_mask
+from jssr.registration.field_of_view import Scan
 from jssr.registration.prealign import prealign
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry, same_geometry
@@ -27,14 +27,10 @@ _SAME_PLACE_MM = 0.1
 
 @dataclass(frozen=True)
 class Loaded:
-    """A row with its scan in memory.
-
-    ``scanned`` marks its field of view, ``linear`` maps reference points to scan points.
-    """
+    """A row with its scan in memory; ``linear`` maps reference points to scan points."""
 
     row: Row
-    scan: sitk.Image
-    scanned: sitk.Image | None
+    scan: Scan
     linear: np.ndarray
 
 
@@ -65,9 +61,9 @@ def prepare_patient(
     faults: list[Fault] = []
     for row in ordered:
         try:
-            scan = read_scan(row.image)
+            scan = Scan.of(read_scan(row.image))
             linear = prealign(loaded[0].scan, scan) if loaded else np.eye(4)
-            loaded.append(Loaded(row, scan, scanned_mask(scan), linear))
+            loaded.append(Loaded(row, scan, linear))
         except JSSRError as error:
             faults.append(Fault(row.line, row.patient, str(error)))
     if not loaded:
@@ -97,10 +93,10 @@ def common_grid(loaded: list[Loaded], spacing_mm: float) -> Geometry:
     Raises:
         InputError: the scans have hardly anything in common.
     """
-    whole = working_grid(Geometry.of(loaded[0].scan), spacing_mm, 0.0, 1)
+    whole = working_grid(Geometry.of(loaded[0].scan.image), spacing_mm, 0.0, 1)
     shared = np.ones(whole.shape_zyx, dtype=bool)
     for item in loaded:
-        volume = resample_to_grid(item.scan, whole, item.linear, item.scanned)
+        volume = resample_to_grid(item.scan.image, whole, item.linear, item.scan.seen)
         shared &= volume.valid[0, 0].numpy()
     if shared.mean() < _LEAST_SHARED:
         raise InputError(
@@ -127,7 +123,7 @@ def common_grid(loaded: list[Loaded], spacing_mm: float) -> Geometry:
 
 
 def _written(item: Loaded, grid: Geometry, cache: Path, key: str) -> CachedScan:
-    volume = resample_to_grid(item.scan, grid, item.linear, item.scanned)
+    volume = resample_to_grid(item.scan.image, grid, item.linear, item.scan.seen)
     hu = volume.hu[0, 0].numpy().round().clip(-32000, 32000).astype(np.int16)
     hu[~volume.valid[0, 0].numpy()] = OUTSIDE
     image = f"{key}/{item.row.phase.value}.npy"
@@ -146,12 +142,12 @@ def _written(item: Loaded, grid: Geometry, cache: Path, key: str) -> CachedScan:
 def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
     assert item.row.segmentation is not None
     drawn = read_segmentation(item.row.segmentation)
-    if drawn.GetSize() != item.scan.GetSize():
+    if drawn.GetSize() != item.scan.image.GetSize():
         raise InputError(
             f"The segmentation '{item.row.segmentation}' has {drawn.GetSize()} voxels, but its "
-            f"image has {item.scan.GetSize()}; give it on the image's grid."
+            f"image has {item.scan.image.GetSize()}; give it on the image's grid."
         )
-    if not same_geometry(Geometry.of(drawn), Geometry.of(item.scan), _SAME_PLACE_MM):
+    if not same_geometry(Geometry.of(drawn), Geometry.of(item.scan.image), _SAME_PLACE_MM):
         raise InputError(
             f"The segmentation '{item.row.segmentation}' lies elsewhere than its image, or is "
             "turned against it, by its header; give it on the image's grid."
