@@ -102,6 +102,21 @@ def test_a_kidney_that_is_thin_everywhere_stays() -> None:
     assert found[sliver].all()
 
 
+def test_a_kidney_torn_apart_keeps_its_parts_and_bowel_before_it_goes() -> None:
+    upper, lower, bowel = (
+        np.s_[24:34, 25:35, 40:48],
+        np.s_[10:20, 25:35, 40:48],
+        np.s_[10:34, 8:20, 36:48],
+    )
+    parts = {
+        "aorta": [np.s_[2:38, 22:26, 30:33]],
+        "liver": [np.s_[8:36, 15:30, 8:22]],
+        "left_kidney": [upper, lower, bowel],
+    }
+    found = left_of("left_kidney", plausible(labelled(parts), patient(), GRID))
+    assert found[upper].all() and found[lower].all() and not found[bowel].any()
+
+
 def test_a_scan_of_air_has_no_labels() -> None:
     everything = labelled({"liver": [np.s_[:, :, :]]})
     found = plausible(everything, torch.full(GRID.shape_zyx, -1000.0), GRID)

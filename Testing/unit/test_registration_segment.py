@@ -1,5 +1,7 @@
 """S on whole scans, and labels carried between grids, against SimpleITK."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -8,6 +10,7 @@ import torch
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.labels import CLASS_COUNT, label_index
 from jssr.registration.segment import carried, label_map, segment
+from jssr.registration.window import to_network
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, rotation, translation
 from sample_bundle import write_untrained_bundle
@@ -51,6 +54,21 @@ def test_outside_the_scan_is_background(bundle: Bundle) -> None:
     found = segment(scan, bundle)
     outside = found.hu == -1024.0
     assert outside.any() and (found.probabilities[0, 0][outside] == 1.0).all()
+
+
+def test_beyond_a_scan_that_cuts_the_patient_there_is_no_air(bundle: Bundle) -> None:
+    seen = []
+
+    def look(image: torch.Tensor) -> torch.Tensor:
+        seen.append(image)
+        return torch.zeros(1, CLASS_COUNT, *image.shape[2:])
+
+    tissue = np.full((30, 30, 30), 50, np.int16)
+    inside = Geometry((30, 30, 30), (3.0,) * 3, (0.0, 0.0, 0.0)).image(tissue)
+    found = segment(inside, replace(bundle, segmentor=look))
+    assert (found.hu == -1024.0).any()
+    wanted = to_network(torch.tensor(50.0), bundle.manifest.window_hu)
+    assert (seen[0] - wanted).abs().max() < 1e-3
 
 
 def test_carried_probabilities_are_simpleitks() -> None:

@@ -70,6 +70,18 @@ def test_outside_is_air_and_not_valid_and_the_linear_part_maps_grid_to_scan() ->
     assert not bool(elsewhere.valid.any()) and torch.allclose(elsewhere.hu, torch.tensor(-1024.0))
 
 
+def test_continued_the_border_goes_on_beyond_the_scan() -> None:
+    geometry = Geometry((8, 10, 12), (3.0,) * 3, (30.0, 30.0, 30.0))
+    values = np.random.default_rng(0).normal(0, 30, geometry.shape_zyx).astype(np.float32)
+    grid = geometry.part((-3, -2, -1), (15, 14, 15))
+    plain = resample_to_grid(geometry.image(values), grid)
+    got = resample_to_grid(geometry.image(values), grid, continued=True)
+    assert torch.equal(got.valid, plain.valid)
+    assert torch.equal(got.hu[got.valid], plain.hu[plain.valid])
+    wanted = np.pad(values, ((1, 2), (2, 2), (3, 4)), mode="edge")
+    assert np.abs(got.hu[0, 0].numpy() - wanted).max() < 1e-3
+
+
 def test_a_mask_takes_voxels_away() -> None:
     geometry = Geometry((10, 10, 10), (3.0,) * 3, (0.0, 0.0, 0.0))
     mask = np.ones((10, 10, 10), np.uint8)

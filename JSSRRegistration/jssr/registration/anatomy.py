@@ -6,6 +6,7 @@ import torch
 
 from jssr.labels import label_index
 from jssr.registration.body import patient_mask
+from jssr.registration.places import Landmarks, connected_pieces
 from jssr.registration.winners import winners
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
@@ -34,8 +35,8 @@ _NECK_MM = 12.0
 _LEAST_PIECE = {
     "liver": 1.0,
     "spleen": 1.0,
-    "right_kidney": 1.0,
-    "left_kidney": 1.0,
+    "right_kidney": 0.1,
+    "left_kidney": 0.1,
     "aorta": 1.0,
     "inferior_vena_cava": 1.0,
     "gallbladder": 1.0,
@@ -43,14 +44,15 @@ _LEAST_PIECE = {
     "lung": 0.2,
 }
 """Pieces smaller than this part of an organ's largest piece are no organ: of all but the lungs,
-which are two, only the largest stays."""
+which are two, and the kidneys, which S tears apart, only the largest stays."""
 
 
 def plausible(probabilities: torch.Tensor, hu: torch.Tensor, grid: Geometry) -> torch.Tensor:
     """S's opinion where anatomy allows it, and background elsewhere.
 
-    Nothing is labelled outside of the patient, no solid organ holds fat or gas, and what lies
-    apart from an organ, or hangs on a compact one by a thin neck, is not part of it.
+    Nothing is labelled outside of the patient, no solid organ holds fat or gas, each lies in its
+    place beside the others, and what lies apart from an organ, or hangs on a compact one by a thin
+    neck, is not part of it.
 
     Args:
         probabilities: ``(1, classes, z, y, x)`` on ``grid``; changed in place.
@@ -74,6 +76,7 @@ def _fill_background(probabilities: torch.Tensor) -> None:
 
 def _dismiss_strays(probabilities: torch.Tensor, labels: np.ndarray, spacing_mm: Spacing) -> None:
     """Zeroes organs ``(classes, z, y, x)`` where their labels are no part of them."""
+    landmarks = Landmarks.of(labels)
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.ComputePerimeterOff()
     shape.Execute(sitk.GetImageFromArray(labels))
@@ -83,28 +86,40 @@ def _dismiss_strays(probabilities: torch.Tensor, labels: np.ndarray, spacing_mm:
             continue
         x, y, z, width, height, depth = shape.GetBoundingBox(index)
         box = np.s_[z : z + depth, y : y + height, x : x + width]
-        mask = sitk.GetImageFromArray((labels[box] == index).astype(np.uint8))
-        mask.SetSpacing(spacing_mm)
-        organ = _large_pieces(_without_necks(mask) if name in _COMPACT else mask, least)
-        stray = (labels[box] == index) & (sitk.GetArrayViewFromImage(organ) == 0)
-        probabilities[index][box][torch.from_numpy(stray)] = 0.0
+        mask = labels[box] == index
+        core = _without_necks(mask, spacing_mm) if name in _COMPACT else mask
+        if landmarks is not None:
+            core = landmarks.seen_from((z, y, x)).in_place(core, name, spacing_mm)
+        organ = _large_pieces(core, least)
+        if name in _COMPACT:
+            organ = _grown(organ, spacing_mm)
+        probabilities[index][box][torch.from_numpy(mask & ~organ)] = 0.0
 
 
-def _large_pieces(mask: sitk.Image, least: float) -> sitk.Image:
+def _large_pieces(mask: np.ndarray, least: float) -> np.ndarray:
     """The pieces that hold at least this part of the largest one's voxels."""
-    pieces = sitk.RelabelComponent(sitk.ConnectedComponent(mask))
-    sizes = np.bincount(sitk.GetArrayViewFromImage(pieces).ravel())[1:]
-    count = int((sizes >= least * sizes[0]).sum())
-    return sitk.And(pieces > 0, pieces <= count)
+    pieces = connected_pieces(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return mask & (sizes >= least * sizes.max())[pieces]
 
 
-def _without_necks(mask: sitk.Image) -> sitk.Image:
-    """What the largest piece of the mask's opening reaches; all of what is thin everywhere."""
-    radius = [max(1, round(_NECK_MM / 2 / s)) for s in mask.GetSpacing()]
-    pieces = sitk.RelabelComponent(
-        sitk.ConnectedComponent(sitk.BinaryMorphologicalOpening(mask, radius))
-    )
-    core = pieces == 1
-    if not sitk.GetArrayViewFromImage(core).any():
-        return mask
-    return sitk.And(mask, sitk.BinaryDilate(core, [r + 1 for r in radius]))
+def _without_necks(mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """The mask opened; as it is where it is thin everywhere."""
+    opened = sitk.BinaryMorphologicalOpening(_image(mask), _neck_radius(spacing_mm))
+    found = sitk.GetArrayFromImage(opened) > 0
+    return found if found.any() else mask
+
+
+def _grown(core: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """What the opening took from around the core, and more."""
+    radius = [r + 1 for r in _neck_radius(spacing_mm)]
+    return sitk.GetArrayFromImage(sitk.BinaryDilate(_image(core), radius)) > 0
+
+
+def _neck_radius(spacing_mm: Spacing) -> list[int]:
+    return [max(1, round(_NECK_MM / 2 / s)) for s in spacing_mm]
+
+
+def _image(mask: np.ndarray) -> sitk.Image:
+    return sitk.GetImageFromArray(mask.astype(np.uint8))

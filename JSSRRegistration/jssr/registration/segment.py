@@ -11,7 +11,7 @@ from jssr.labels import LABELS
 from jssr.registration.anatomy import plausible
 from jssr.registration.window import to_network
 from jssr.registration.winners import winners
-from jssr.registration.working_grid import resample_to_grid, working_grid
+from jssr.registration.working_grid import BACKGROUND_HU, resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
 from jssr.spatial.warp import sample, voxel_coordinates
@@ -58,16 +58,20 @@ def carried(
 
 
 def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
-    """S over the scan's whole field of view, on a grid of the bundle's spacing."""
+    """S over the scan's whole field of view, on a grid of the bundle's spacing.
+
+    S sees no air beyond the scan's border, where a narrow field of view cuts the patient: an organ
+    beside air looks to it like something else.
+    """
     manifest = bundle.manifest
     grid = working_grid(
         Geometry.of(image), manifest.spacing_mm, manifest.spacing_mm, manifest.size_divisor
     )
-    volume = resample_to_grid(image, grid)
+    volume = resample_to_grid(image, grid, continued=True)
     with torch.no_grad():
         logits = bundle.segmentor(to_network(volume.hu, manifest.window_hu).to(bundle.device))
         probabilities = torch.softmax(logits, dim=1).float().cpu()
-    hu = volume.hu[0, 0]
+    hu = torch.where(volume.valid, volume.hu, BACKGROUND_HU)[0, 0]
     return Segmentation(hu, plausible(probabilities, hu, grid).half(), grid)
 
 

@@ -50,17 +50,19 @@ def resample_to_grid(
     grid: Geometry,
     linear: np.ndarray | None = None,
     mask: sitk.Image | None = None,
+    continued: bool = False,
 ) -> GridVolume:
     """A scan on ``grid``, grid points mapped to scan points by the 4x4 ``linear``.
 
     Where the scan is finer than the grid it is smoothed first to half a grid voxel, so that thin
-    slices are averaged and not skipped. Voxels outside ``mask`` count as not valid.
+    slices are averaged and not skipped. Voxels outside ``mask`` count as not valid. With
+    ``continued`` the values of the scan's border go on beyond it, instead of air.
     """
     transform = affine_to_sitk(np.eye(4) if linear is None else linear)
     reference = grid.empty_image()
     smoothed = _antialiased(image, grid.spacing_mm)
     hu = sitk.Resample(
-        smoothed, reference, transform, sitk.sitkLinear, BACKGROUND_HU, sitk.sitkFloat32
+        smoothed, reference, transform, sitk.sitkLinear, BACKGROUND_HU, sitk.sitkFloat32, continued
     )
     if mask is None:
         # An image of ones costs a byte a voxel; its support is the scan's field of view.
