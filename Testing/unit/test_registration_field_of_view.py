@@ -75,10 +75,21 @@ def test_air_is_left_as_it_was_stored() -> None:
 
 
 @pytest.mark.parametrize(("low", "high"), [(-160, 240), (-300, 30)])
-def test_what_a_clipped_range_ends_with_is_no_filling(low: int, high: int) -> None:
+def test_what_a_clipped_range_ends_with_was_scanned_and_its_darkest_is_air(
+    low: int, high: int
+) -> None:
     hu = air_and_body().clip(low, high)  # air is all of one value
     hu[-8:, :12, :12] = high  # and so is bone, here in a corner
-    assert seen(hu) is None
+    scan = Scan.of(GRID.image(hu))
+    assert scan.seen is None
+    wanted = np.where(hu == low, -1024, hu)
+    assert np.array_equal(sitk.GetArrayFromImage(scan.image), wanted)
+
+
+def test_a_crop_without_air_stays_as_it_is() -> None:
+    tissue = np.random.default_rng(2).normal(-60.0, 20.0, GRID.shape_zyx).round().astype(np.int16)
+    image = GRID.image(tissue)
+    assert Scan.of(image).image is image
 
 
 def test_gas_inside_is_no_filling() -> None:

@@ -9,6 +9,8 @@ from jssr.registration.working_grid import BACKGROUND_HU
 
 _AIR_BELOW_HU = -900
 _BLOCK_MM = 4.0
+_CLIPPED_PART = 0.01
+"""Of the voxels that share the darkest value: noise leaves fewer, air that was clipped more."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,10 @@ class Scan:
     Scanners, and whatever crops or turns a scan later, fill the rest of its box with one value.
     Taken for air, the end of the field of view looks like skin, and two scans are aligned by where
     they end; a value above that of air looks like tissue. Air that was scanned is told apart by
-    its noise, and what a clipped range of values holds by being the darkest or the brightest.
+    its noise, or, where values were clipped to a window, by being the darkest.
 
     Attributes:
-        image: HU, air where the box was filled.
+        image: HU, air where the box was filled or clipped values stand for air.
         seen: uint8 on the scan's grid, 1 where it was scanned; ``None`` where it was everywhere.
     """
 
@@ -33,16 +35,16 @@ class Scan:
         """The scan ``image``, in HU, with what fills its box found."""
         hu = sitk.GetArrayViewFromImage(image)
         filling, darkest, brightest = np.zeros(hu.shape, bool), hu.min(), hu.max()
-        dense = False
         for value in np.unique(hu[_corners(hu.shape)]):
             if value < _AIR_BELOW_HU or darkest < value < brightest:
-                found = _filled(hu == value, image.GetSpacing()[::-1])
-                dense |= value >= _AIR_BELOW_HU and bool(found.any())
-                filling |= found
+                filling |= _filled(hu == value, image.GetSpacing()[::-1])
+        air = filling & (hu >= _AIR_BELOW_HU)
+        if darkest >= _AIR_BELOW_HU and (hu == darkest).mean() > _CLIPPED_PART:
+            air |= hu == darkest
+        if air.any():
+            image = _like(image, np.where(air, hu.dtype.type(BACKGROUND_HU), hu))
         if not filling.any():
             return Scan(image, None)
-        if dense:
-            image = _like(image, np.where(filling, hu.dtype.type(BACKGROUND_HU), hu))
         return Scan(image, _like(image, np.logical_not(filling, out=filling).view(np.uint8)))
 
     def within(self, mask: sitk.Image | None) -> "Scan":
