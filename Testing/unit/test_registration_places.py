@@ -90,9 +90,16 @@ def test_the_others_may_lie_anywhere(landmarks: Landmarks, name: str) -> None:
 
 
 def test_the_margin_below_the_liver_is_in_millimetres(landmarks: Landmarks) -> None:
-    kidney = mask(np.s_[26:34, 32:40, 52:60])  # its middle lies 6.5 slices below the liver
-    assert landmarks.in_place(kidney, "left_kidney", (3.0, 3.0, 3.0)).any()
-    assert not landmarks.in_place(kidney, "left_kidney", (3.0, 3.0, 6.0)).any()
+    beside, below = np.s_[40:48, 32:40, 60:68], np.s_[26:34, 32:40, 52:60]
+    pieces = mask(beside, below)  # the lower one's middle lies 6.5 slices below the liver
+    near = landmarks.in_place(pieces, "left_kidney", (3.0, 3.0, 3.0))
+    far = landmarks.in_place(pieces, "left_kidney", (3.0, 3.0, 6.0))
+    assert np.array_equal(near, pieces) and np.array_equal(far, mask(beside))
+
+
+def test_a_kidney_far_below_the_liver_stays_where_there_is_no_other(landmarks: Landmarks) -> None:
+    low = mask(np.s_[4:14, 32:40, 52:60])
+    assert np.array_equal(landmarks.in_place(low, "left_kidney", SPACING_MM), low)
 
 
 def test_a_part_of_the_volume_keeps_its_places(landmarks: Landmarks) -> None:

@@ -56,7 +56,8 @@ class Landmarks:
         """The pieces of ``mask`` ``(z, y, x)`` whose middle lies where that of the organ does.
 
         Liver, gallbladder and right kidney lie to the right of the great vessels, spleen and left
-        kidney to their left, kidneys not before them, and no organ much above or below the liver.
+        kidney to their left, and kidneys not before them. Pieces much above or below the liver
+        count only where none lies beside it.
 
         Args:
             spacing_mm: x, y, z; the axes are the patient's, x to the left, y backwards.
@@ -64,18 +65,20 @@ class Landmarks:
         pieces = connected_pieces(mask)
         sizes = np.maximum(np.bincount(pieces.ravel()), 1)
         z, y, x = (_sums(pieces, axis) / sizes for axis in range(3))
-        right = np.ones(len(sizes), bool)
+        there = np.ones(len(sizes), bool)
         if name in _RIGHT:
-            right &= x < self.vessels_yx[1]
+            there &= x < self.vessels_yx[1]
         if name in _LEFT:
-            right &= x > self.vessels_yx[1]
+            there &= x > self.vessels_yx[1]
         if name in _BEHIND:
-            right &= y > self.vessels_yx[0]
+            there &= y > self.vessels_yx[0]
         if name in _BESIDE_LIVER and self.liver_z is not None:
             margin = _LEVEL_MARGIN_MM / spacing_mm[2]
-            right &= (z > self.liver_z[0] - margin) & (z < self.liver_z[1] + margin)
-        right[0] = False
-        return right[pieces]
+            beside = (z > self.liver_z[0] - margin) & (z < self.liver_z[1] + margin)
+            if (there & beside)[1:].any():
+                there &= beside
+        there[0] = False
+        return there[pieces]
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
