@@ -6,7 +6,8 @@ import torch
 
 from jssr.labels import label_index
 from jssr.registration.body import patient_mask
-from jssr.registration.places import Landmarks, connected_pieces
+from jssr.registration.pieces import large_pieces
+from jssr.registration.places import Landmarks
 from jssr.registration.winners import winners
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
@@ -76,7 +77,7 @@ def _fill_background(probabilities: torch.Tensor) -> None:
 
 def _dismiss_strays(probabilities: torch.Tensor, labels: np.ndarray, spacing_mm: Spacing) -> None:
     """Zeroes organs ``(classes, z, y, x)`` where their labels are no part of them."""
-    landmarks = Landmarks.of(labels)
+    landmarks = Landmarks.of(labels, spacing_mm)
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.ComputePerimeterOff()
     shape.Execute(sitk.GetImageFromArray(labels))
@@ -89,19 +90,11 @@ def _dismiss_strays(probabilities: torch.Tensor, labels: np.ndarray, spacing_mm:
         mask = labels[box] == index
         core = _without_necks(mask, spacing_mm) if name in _COMPACT else mask
         if landmarks is not None:
-            core = landmarks.seen_from((z, y, x)).in_place(core, name, spacing_mm)
-        organ = _large_pieces(core, least)
+            core = landmarks.seen_from((z, y, x)).in_place(core, name)
+        organ = large_pieces(core, least)
         if name in _COMPACT:
             organ = _grown(organ, spacing_mm)
         probabilities[index][box][torch.from_numpy(mask & ~organ)] = 0.0
-
-
-def _large_pieces(mask: np.ndarray, least: float) -> np.ndarray:
-    """The pieces that hold at least this part of the largest one's voxels."""
-    pieces = connected_pieces(mask)
-    sizes = np.bincount(pieces.ravel())
-    sizes[0] = 0
-    return mask & (sizes >= least * sizes.max())[pieces]
 
 
 def _without_necks(mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
