@@ -9,7 +9,7 @@ from jssr.bundle.load import Bundle, load_bundle
 from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import Evidence, coarse_evidence, fine_evidence, local_contrast
 from jssr.registration.window import to_network
-from jssr.spatial.warp import sample
+from jssr.spatial.warp import resize, sample
 from sample_bundle import write_untrained_bundle
 from sample_scene import ball, finer_scans, moved_pair, pair_of, textured_hu
 
@@ -28,17 +28,17 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def as_volume(evidence: Evidence) -> torch.Tensor:
-    return evidence.moving.float().t().reshape(1, -1, *evidence.shape_zyx)
+    return evidence.values.float().t().reshape(1, -1, *evidence.shape_zyx)
 
 
 def test_channels_between_voxels_and_their_slopes_are_those_of_torch(bundle: Bundle) -> None:
     pair, _ = moved_pair(1, 8.0)
     nothing = torch.zeros_like(pair.moving.hu)
-    evidence = fine_evidence(lambda: finer_scans(pair), nothing, bundle, seeded())
+    _, evidence = fine_evidence(lambda: finer_scans(pair), (nothing, nothing), bundle, seeded())
     size = torch.tensor([*reversed(evidence.shape_zyx)])
     # Some outside: there the border continues.
     index = (torch.rand(500, 3, generator=seeded(1)) * (size + 8) - 4).requires_grad_(True)
-    found = evidence.moving_at(index)
+    found = evidence.at(index)
     points = index.t().reshape(1, 3, -1, 1, 1)
     expected = sample(as_volume(evidence), points)[0, :, :, 0, 0].t()
     assert (found - expected).abs().max() < 1e-3
@@ -50,49 +50,93 @@ def test_channels_between_voxels_and_their_slopes_are_those_of_torch(bundle: Bun
     assert (slopes - wanted).abs().max() < 1e-2
 
 
-def test_a_voxel_holds_its_structure_contrast_label_and_validity(bundle: Bundle) -> None:
+def test_a_voxel_holds_structure_and_contrast_raw_and_synthesized_and_labels(
+    bundle: Bundle,
+) -> None:
     pair, _ = moved_pair(2, 8.0)
-    synthesized = to_network(textured_hu(5), bundle.manifest.window_hu)
-    evidence = coarse_evidence(pair, synthesized, bundle, seeded())
-    moving = to_network(pair.moving.hu, bundle.manifest.window_hu)
-    volume, one = as_volume(evidence), STRUCTURE_CHANNELS
-    assert evidence.kinds == 2 * one + 1
-    assert torch.allclose(volume[:, :one], structure(moving, STRUCTURE_PAIRS), HALF, 1e-5)
-    assert torch.allclose(
-        volume[:, one : 2 * one], structure(synthesized, STRUCTURE_PAIRS), HALF, 1e-5
-    )
-    valid = volume[:, -1:]
-    assert torch.allclose(
-        volume[:, 2 * one : 2 * one + 1], local_contrast(synthesized, valid), HALF, 1e-5
-    )
-    # Background is no organ: of the two classes that the scene holds, the liver alone is kept.
-    assert torch.equal(
-        volume[:, evidence.kinds : -1], pair.moving_probabilities[:, 1:2].half().float()
-    )
-    # Two voxels at every border count as not seen.
-    assert valid.sum() == torch.tensor([n - 4 for n in evidence.shape_zyx]).prod()
+    window = bundle.manifest.window_hu
+    painted = to_network(textured_hu(5), window), to_network(textured_hu(6), window)
+    for evidence, raw, synthesized, labels in zip(
+        coarse_evidence(pair, painted, bundle, seeded()),
+        (pair.fixed, pair.moving),
+        painted,
+        (pair.fixed_probabilities, pair.moving_probabilities),
+        strict=True,
+    ):
+        volume = as_volume(evidence)
+        valid = (volume[:, -1:] > 0).float()
+        expected = torch.cat(
+            [
+                part
+                for image in (to_network(raw.hu, window), synthesized)
+                for part in (structure(image, STRUCTURE_PAIRS), local_contrast(image, valid))
+            ],
+            dim=1,
+        )
+        assert torch.allclose(volume[:, : len(evidence.like)], expected, HALF, 1e-5)
+        # Each is compared with the other scan as that is: structure and contrast, twice.
+        assert evidence.like == 2 * list(range(STRUCTURE_CHANNELS + 1))
+        # Background is no organ: of the two classes that the scene holds, the liver alone is kept.
+        assert torch.equal(volume[:, len(evidence.like) : -1], labels[:, 1:2].half().float())
+
+
+def test_on_the_finer_grid_the_synthesized_scan_has_contrast_alone(bundle: Bundle) -> None:
+    pair, _ = moved_pair(2, 8.0)
+    painted = to_network(textured_hu(5), bundle.manifest.window_hu)
+    for evidence in fine_evidence(lambda: finer_scans(pair), (painted,) * 2, bundle, seeded()):
+        assert evidence.like == [*range(STRUCTURE_CHANNELS + 1), STRUCTURE_CHANNELS]
+        volume = as_volume(evidence)
+        image = resize(painted, list(evidence.shape_zyx))
+        contrast = local_contrast(image, (volume[:, -1:] > 0).float())
+        assert torch.allclose(volume[:, STRUCTURE_CHANNELS + 1 : -1], contrast, HALF, 1e-5)
+
+
+def test_depth_rises_from_the_end_of_a_field_of_view_over_6_mm(
+    bundle: Bundle,
+) -> None:
+    pair, _ = moved_pair(2, 8.0)
+    seen = torch.zeros_like(pair.moving.valid)
+    seen[:, :, 8:] = True
+    pair = replace(pair, moving=replace(pair.moving, valid=seen))
+    painted = (pair.moving.hu, pair.moving.hu)
+    coarse = coarse_evidence(pair, painted, bundle, seeded())[1]
+    fine = fine_evidence(lambda: finer_scans(pair), painted, bundle, seeded())[1]
+    for evidence, first, steps in ((coarse, 10, 2), (fine, 18, 4)):
+        z, y, x = evidence.shape_zyx
+        depth = as_volume(evidence)[0, -1, :, y // 2, x // 2]
+        # Two voxels beside what was not scanned hold a structure that is not the scan's own.
+        assert not depth[:first].any()
+        ramp = torch.arange(1, steps + 1) / steps
+        assert torch.equal(depth[first : first + steps], ramp)
+        assert (depth[first + steps : z // 2] == 1).all()
 
 
 def test_a_scan_compared_with_itself_does_not_differ(bundle: Bundle) -> None:
     # Within the window: what is clipped is not the same before and after interpolation.
     hu = textured_hu(3).clamp(-150.0, 230.0)
     pair = pair_of(hu, hu, ball(50.0))
-    synthesized = to_network(hu, bundle.manifest.window_hu)
-    coarse = coarse_evidence(pair, synthesized, bundle, seeded())
-    assert torch.equal(coarse.moving_at(coarse.points), coarse.fixed.float())
-    fine = fine_evidence(lambda: finer_scans(pair), synthesized, bundle, seeded())
-    assert torch.allclose(fine.moving_at(fine.points), fine.fixed.float(), atol=1e-3)
-    assert fine.spacing_mm == 1.5 and coarse.spacing_mm == 3.0
+    painted = (to_network(hu, bundle.manifest.window_hu),) * 2
+    fixed, moving = coarse_evidence(pair, painted, bundle, seeded())
+    points = fixed.index_xyz(fixed.points)
+    wanted = fixed.values[fixed.points][:, fixed.like].float()
+    assert torch.equal(moving.at(points)[:, : len(fixed.like)], wanted)
+    assert fixed.spacing_mm == 3.0
+    fixed, moving = fine_evidence(lambda: finer_scans(pair), painted, bundle, seeded())
+    points = fixed.index_xyz(fixed.points)
+    wanted = fixed.values[fixed.points][:, fixed.like].float()
+    assert torch.allclose(moving.at(points)[:, : len(fixed.like)], wanted, atol=1e-3)
+    assert fixed.spacing_mm == 1.5
 
 
 def test_points_lie_in_tissue_that_is_seen(bundle: Bundle) -> None:
     pair, _ = moved_pair(4, 8.0)
     hu = torch.where(ball(40.0) > 0, pair.fixed.hu, torch.tensor(-1000.0))
     pair = replace(pair, fixed=replace(pair.fixed, hu=hu))
-    evidence = coarse_evidence(pair, torch.zeros_like(hu), bundle, seeded())
-    x, y, z = evidence.points.long().unbind(dim=1)
+    fixed, moving = coarse_evidence(pair, (torch.zeros_like(hu),) * 2, bundle, seeded())
+    x, y, z = fixed.index_xyz(fixed.points).long().unbind(dim=1)
     assert len(x) > 10_000
     assert (ball(40.0)[0, 0, z, y, x] > 0).all()
+    assert len(moving.points) > 2 * len(fixed.points)
 
 
 def test_local_contrast_knows_no_brightness_and_no_contrast() -> None:

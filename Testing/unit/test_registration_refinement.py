@@ -13,6 +13,7 @@ from jssr.registration.inference import Answer, Pair
 from jssr.registration.refinement import bending, refine_answer
 from jssr.registration.result import Refine
 from jssr.registration.window import to_network
+from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import compose_mm, resample_field
 from jssr.spatial.jacobian import jacobian_determinant
 from sample_bundle import write_untrained_bundle
@@ -36,9 +37,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 def refined(pair: Pair, answer: Answer, bundle: Bundle, effort: Refine = Refine.FAST) -> Answer:
     """Refined as if the generator repainted nothing."""
-    synthesized = to_network(pair.moving.hu, bundle.manifest.window_hu)
     finer = partial(finer_scans, pair)
-    return refine_answer(pair, finer, synthesized, answer, bundle, effort, lambda: None)
+    return refine_answer(pair, finer, unpainted(pair, bundle), answer, bundle, effort, lambda: None)
+
+
+def unpainted(pair: Pair, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
+    window = bundle.manifest.window_hu
+    return to_network(pair.fixed.hu, window), to_network(pair.moving.hu, window)
 
 
 def error_mm(pair: Pair, answer: Answer, truth: torch.Tensor) -> torch.Tensor:
@@ -80,6 +85,36 @@ def test_both_directions_stay_inverse_and_nothing_folds(bundle: Bundle) -> None:
     assert jacobian_determinant(there, spacing).min() > 0.1
 
 
+def test_swapped_scans_give_the_inverse(bundle: Bundle) -> None:
+    pair, _ = moved_pair(10, 16.0)
+    there = refined(pair, no_motion(pair), bundle)
+    back = refined(pair.swapped(), no_motion(pair), bundle)
+    inside = ball(60.0)[0, 0] > 0
+    for one, other in (
+        (there.fixed_to_moving_mm, back.moving_to_fixed_mm),
+        (there.moving_to_fixed_mm, back.fixed_to_moving_mm),
+    ):
+        full = resample_field(one - other, list(pair.field_grid.shape_zyx))
+        assert pair.within(full).norm(dim=1)[0][inside].mean() < 0.3
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_a_field_of_view_cuts_off_misleads_nothing(bundle: Bundle, swapped: bool) -> None:
+    pair, truth = moved_pair(11, 12.0)
+    seen = torch.zeros_like(pair.moving.valid)
+    seen[:, :, :30] = True
+    narrow = GridVolume(
+        torch.where(seen, pair.moving.hu, torch.tensor(-1000.0)), pair.moving.valid & seen
+    )
+    pair = replace(pair, moving=narrow)
+    start = no_motion(pair)
+    answer = refined(pair.swapped() if swapped else pair, start, bundle)
+    if swapped:
+        answer = Answer(answer.moving_to_fixed_mm, answer.fixed_to_moving_mm)
+    error = error_mm(pair, answer, truth)
+    assert error.mean() < 0.8
+
+
 def test_nothing_moves_without_tissue(bundle: Bundle) -> None:
     air = torch.full_like(textured_hu(0), -1000.0)
     pair = pair_of(air, textured_hu(1), ball(50.0))
@@ -114,12 +149,11 @@ def test_a_request_to_stop_is_heard(bundle: Bundle) -> None:
     def stop() -> None:
         raise Cancelled("enough")
 
-    synthesized = to_network(pair.moving.hu, bundle.manifest.window_hu)
     with pytest.raises(Cancelled):
         refine_answer(
             pair,
             partial(finer_scans, pair),
-            synthesized,
+            unpainted(pair, bundle),
             no_motion(pair),
             bundle,
             Refine.FAST,

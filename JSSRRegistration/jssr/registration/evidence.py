@@ -1,4 +1,4 @@
-"""What instance optimization compares: features of both scans, and points to compare them at."""
+"""What instance optimization compares: features of each scan, and points to compare them at."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +16,9 @@ from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.warp import resize
 
+DEPTH_MM = 6.0
+"""Over which depth rises from the end of a field of view inwards."""
+
 _CANDIDATES = 2_000_000
 _CONTRAST_SIGMA = 3.0
 _CONTRAST_NOISE_SIGMA = 0.7
@@ -24,31 +27,41 @@ _SLAB = 16
 _SLAB_HALO = 2
 """Structure looks one voxel around for a patch, and one around that for its pair."""
 
+_RAW = list(range(STRUCTURE_CHANNELS + 1))
+
 
 @dataclass(frozen=True)
 class Evidence:
-    """Features of both scans on one grid over the working grid's box.
+    """What one scan shows, on a grid over the working grid's box.
 
-    Channels are features, then S's probabilities, and last whether the voxel is valid. They lie
-    together in memory, since optimization asks for all of them at scattered points.
+    Channels are the raw scan's structure and local contrast, the same of its synthesized version,
+    S's probabilities, and last the depth: 0 outside what was scanned, rising to 1 over the outer
+    ``DEPTH_MM`` of it. They lie together in memory, since optimization asks for all of them at
+    scattered points.
 
     Attributes:
-        moving: ``(z * y * x, c)`` float16.
-        fixed: ``(points, c)`` float16, the fixed scan's at ``points``.
-        points: ``(points, 3)`` x, y, z index of voxels inside the fixed body.
-        kinds: how many of the channels are features.
+        values: ``(z * y * x, c)`` float16.
+        points: ``(n,)`` which rows of ``values`` are voxels of the body.
+        like: for each feature the channel of the other scan, as it is, to compare it with.
         shape_zyx, spacing_mm: of the grid.
     """
 
-    moving: torch.Tensor
-    fixed: torch.Tensor
+    values: torch.Tensor
     points: torch.Tensor
-    kinds: int
+    like: list[int]
     shape_zyx: tuple[int, int, int]
     spacing_mm: float
 
-    def moving_at(self, index_xyz: torch.Tensor) -> torch.Tensor:
-        """The moving scan's channels, trilinear, at ``(n, 3)`` indices: ``(n, c)``.
+    def index_xyz(self, points: torch.Tensor) -> torch.Tensor:
+        """Where rows of ``values`` lie on the grid, ``(n, 3)``."""
+        _, height, width = self.shape_zyx
+        x = points.remainder(width)
+        y = points.div(width, rounding_mode="floor").remainder(height)
+        z = points.div(height * width, rounding_mode="floor")
+        return torch.stack((x, y, z), dim=1).float()
+
+    def at(self, index_xyz: torch.Tensor) -> torch.Tensor:
+        """The channels, trilinear, at ``(n, 3)`` indices: ``(n, c)``.
 
         Beyond the grid its border continues. Gradients reach the indices alone.
         """
@@ -62,68 +75,55 @@ class Evidence:
         around = torch.cat((plane, plane + height * width))
         part = torch.stack((1 - (index - corner), index - corner))
         weights = torch.einsum("xn,yn,zn->nzyx", *part.unbind(dim=2)).flatten(1)
-        rows = self.moving.index_select(0, (first[:, None] + around).flatten())
+        rows = self.values.index_select(0, (first[:, None] + around).flatten())
         return torch.bmm(weights[:, None], rows.float().view(len(index), 8, -1))[:, 0]
 
 
-@dataclass(frozen=True)
-class _Side:
-    """One scan's images, each ``(1, 1, z, y, x)``: of which structure is taken, and contrast.
-
-    The fixed scan has one of each, the moving one may have several.
-    """
-
-    structures: tuple[torch.Tensor, ...]
-    contrasts: tuple[torch.Tensor, ...]
-    probabilities: torch.Tensor
-    valid: torch.Tensor
+BothScans = tuple[Evidence, Evidence]
+"""Of the fixed scan and of the moving one, on one grid."""
 
 
 def coarse_evidence(
-    pair: Pair, synthesized: torch.Tensor, bundle: Bundle, random: torch.Generator
-) -> Evidence:
-    """Structure of the raw and the synthesized scan, the latter's local contrast, S's labels."""
-    fixed, fixed_valid = _as_networks_see(pair.fixed, bundle)
-    moving, moving_valid = _as_networks_see(pair.moving, bundle)
-    synthesized = synthesized.to(bundle.device)
+    pair: Pair,
+    synthesized: tuple[torch.Tensor, torch.Tensor],
+    bundle: Bundle,
+    random: torch.Generator,
+) -> BothScans:
+    """On the working grid: structure and local contrast, raw and synthesized, and S's labels.
+
+    Args:
+        synthesized: the fixed and the moving scan, each in the other's phase.
+    """
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
-    labels = [
-        volume[:, organs].to(bundle.device)
-        for volume in (pair.fixed_probabilities, pair.moving_probabilities)
-    ]
-    return _evidence(
-        pair.grid,
-        _Side((fixed,), (fixed,), labels[0], fixed_valid),
-        _Side((moving, synthesized), (synthesized,), labels[1], moving_valid),
-        random,
+    fixed, moving = (
+        _evidence(pair.grid, volume, painted, labels[:, organs], bundle, random, True)
+        for volume, painted, labels in (
+            (pair.fixed, synthesized[0], pair.fixed_probabilities),
+            (pair.moving, synthesized[1], pair.moving_probabilities),
+        )
     )
+    return fixed, moving
 
 
 def fine_evidence(
     finer: Callable[[], Scans],
-    synthesized: torch.Tensor,
+    synthesized: tuple[torch.Tensor, torch.Tensor],
     bundle: Bundle,
     random: torch.Generator,
-) -> Evidence:
-    """Structure of the raw scan, local contrast of the raw and the synthesized scan.
+) -> BothScans:
+    """On a finer grid: structure of the raw scans, local contrast of raw and synthesized ones.
 
     Args:
         finer: makes both scans on a finer grid over the same box.
-        synthesized: on the working grid; it is interpolated.
+        synthesized: on the working grid; they are interpolated.
     """
     scans = finer()
-    grid = scans.grid
-    fixed, fixed_valid = _as_networks_see(scans.fixed, bundle)
-    moving, moving_valid = _as_networks_see(scans.moving, bundle)
-    del scans  # nothing before or after needs as much memory as what follows
-    synthesized = resize(synthesized.to(bundle.device), list(grid.shape_zyx))
-    no_labels = fixed[:, :0]
-    return _evidence(
-        grid,
-        _Side((fixed,), (fixed,), no_labels, fixed_valid),
-        _Side((moving,), (moving, synthesized), no_labels, moving_valid),
-        random,
+    none = scans.fixed.hu[:, :0]
+    fixed, moving = (
+        _evidence(scans.grid, volume, painted, none, bundle, random, False)
+        for volume, painted in zip((scans.fixed, scans.moving), synthesized, strict=True)
     )
+    return fixed, moving
 
 
 def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
@@ -149,69 +149,62 @@ def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
     return contrast.div_(deviation)
 
 
-def _as_networks_see(volume: GridVolume, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
-    """The scan in the networks' units, and the voxels (bool) of which structure is its own."""
-    image = to_network(volume.hu, bundle.manifest.window_hu).to(bundle.device)
-    return image, eroded(volume.valid.to(bundle.device))
-
-
 def _present(pair: Pair, channel: int) -> bool:
     """Whether both scans hold enough of a class for its Dice to mean something."""
     both = pair.fixed_probabilities, pair.moving_probabilities
     return min(float(p[:, channel].sum(dtype=torch.float32)) for p in both) > 200
 
 
-def _evidence(grid: Geometry, fixed: _Side, moving: _Side, random: torch.Generator) -> Evidence:
-    structures, contrasts = len(moving.structures), len(moving.contrasts)
-    kinds = STRUCTURE_CHANNELS * structures + contrasts
-    others = moving.probabilities.shape[1] + 1
-    z, y, x = _points(fixed.valid & (fixed.structures[0] > -1.0), random)
+def _evidence(
+    grid: Geometry,
+    volume: GridVolume,
+    synthesized: torch.Tensor,
+    labels: torch.Tensor,
+    bundle: Bundle,
+    random: torch.Generator,
+    paint_structure: bool,
+) -> Evidence:
+    image = to_network(volume.hu, bundle.manifest.window_hu).to(bundle.device)
+    # Near what was not scanned, structure is not the scan's own.
+    valid = eroded(volume.valid.to(bundle.device))
+    like = _RAW + (_RAW if paint_structure else _RAW[-1:])
     with torch.no_grad():
-        # The same memory for one scan after the other, in half precision: it may be the most that
-        # is ever needed, and the noise of a scan is far above its rounding.
-        shape = (*grid.shape_zyx, kinds + others)
-        features = torch.empty(shape, dtype=torch.float16, device=moving.valid.device)
-        once = features[..., : STRUCTURE_CHANNELS + 1 + others]
-        _fill(once, fixed)
-        # What the fixed scan shows is compared with each image of the moving one.
-        parts = once[z, y, x].split([STRUCTURE_CHANNELS, 1, others], dim=1)
-        at_points = torch.cat([parts[0]] * structures + [parts[1]] * contrasts + [parts[2]], dim=1)
-        _fill(features, moving)
+        # In half precision: it is the most that is ever needed, and the noise of a scan is far
+        # above its rounding.
+        shape = (*grid.shape_zyx, len(like) + labels.shape[1] + 1)
+        values = torch.empty(shape, dtype=torch.float16, device=image.device)
+        _fill_structure(values[..., :STRUCTURE_CHANNELS], image)
+        values[..., STRUCTURE_CHANNELS] = local_contrast(image, valid)[0, 0]
+        painted = resize(synthesized.to(image.device), list(grid.shape_zyx))
+        if paint_structure:
+            _fill_structure(values[..., len(_RAW) : len(like) - 1], painted)
+        values[..., len(like) - 1] = local_contrast(painted, valid)[0, 0]
+        values[..., len(like) : -1] = labels[0].permute(1, 2, 3, 0)
+        values[..., -1] = _depth(valid, grid.spacing_mm[0])[0, 0]
     return Evidence(
-        moving=features.flatten(0, 2),
-        fixed=at_points,
-        points=torch.stack((x, y, z), dim=1).float(),
-        kinds=kinds,
+        values=values.flatten(0, 2),
+        points=_points(valid & (image > -1.0), random),
+        like=like,
         shape_zyx=grid.shape_zyx,
         spacing_mm=grid.spacing_mm[0],
     )
 
 
-def _points(
-    mask: torch.Tensor, random: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """z, y, x of random voxels of ``mask`` ``(1, 1, z, y, x)``, most of them drawn once."""
-    _, height, width = mask.shape[2:]
+def _points(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+    """Flat indices of random voxels of ``mask`` ``(1, 1, z, y, x)``, most of them drawn once."""
     drawn = torch.randint(mask.numel(), (_CANDIDATES,), generator=random).to(mask.device)
-    drawn = drawn[mask.flatten()[drawn]]
-    return (
-        drawn.div(height * width, rounding_mode="floor"),
-        drawn.div(width, rounding_mode="floor").remainder(height),
-        drawn.remainder(width),
-    )
+    return drawn[mask.flatten()[drawn]]
 
 
-def _fill(features: torch.Tensor, side: _Side) -> None:
-    """``features`` ``(z, y, x, c)`` of one scan."""
-    channel = 0
-    for image in side.structures:
-        _fill_structure(features[..., channel : channel + STRUCTURE_CHANNELS], image)
-        channel += STRUCTURE_CHANNELS
-    for image in side.contrasts:
-        features[..., channel] = local_contrast(image, side.valid)[0, 0]
-        channel += 1
-    features[..., channel:-1] = side.probabilities[0].permute(1, 2, 3, 0)
-    features[..., -1] = side.valid[0, 0]
+def _depth(valid: torch.Tensor, spacing_mm: float) -> torch.Tensor:
+    """How deep a voxel lies inside what is ``valid``, in steps of one voxel."""
+    steps = max(1, round(DEPTH_MM / spacing_mm))
+    depth = valid.float()
+    outside = 1.0 - depth
+    for _ in range(steps - 1):
+        outside = F.max_pool3d(outside, 3, 1, 1)
+        depth += 1.0 - outside
+    return depth / steps
 
 
 def _fill_structure(features: torch.Tensor, image: torch.Tensor) -> None:

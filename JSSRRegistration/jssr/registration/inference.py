@@ -64,6 +64,12 @@ class Pair(Scans):
     moving_probabilities: torch.Tensor
     fixed_probabilities: torch.Tensor
 
+    def swapped(self) -> "Pair":
+        """The same scans on the same grid, the fixed one as the moving one."""
+        return Pair(
+            self.grid, self.fixed, self.moving, self.fixed_probabilities, self.moving_probabilities
+        )
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -74,6 +80,13 @@ class Answer:
 
     fixed_to_moving_mm: torch.Tensor
     moving_to_fixed_mm: torch.Tensor
+
+    def mean_with(self, swapped: "Answer") -> "Answer":
+        """The mean of this and of what was answered when the scans were swapped."""
+        return Answer(
+            (self.fixed_to_moving_mm + swapped.moving_to_fixed_mm) / 2,
+            (self.moving_to_fixed_mm + swapped.fixed_to_moving_mm) / 2,
+        )
 
 
 def synthesize(pair: Pair, bundle: Bundle) -> torch.Tensor:

@@ -137,8 +137,11 @@ def register(
         answer = find_displacement(pair, synthesized, bundle)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
+            other_way = pair.swapped()
+            both = synthesize(other_way, bundle), synthesized
+            answer = answer.mean_with(find_displacement(other_way, both[0], bundle))
             finer = partial(prepared.finer, linear)
-            answer = refine_answer(pair, finer, synthesized, answer, bundle, refine, steps.check)
+            answer = refine_answer(pair, finer, both, answer, bundle, refine, steps.check)
     with steps.step("Check"):
         settled = settle(linear, pair, finished(answer, pair.field_grid))
         judged = pair

@@ -10,7 +10,7 @@ from jssr.bundle.load import Bundle
 from jssr.labels import label_index
 from jssr.memory import return_unused
 from jssr.registration.adam import Adam
-from jssr.registration.evidence import Evidence, coarse_evidence, fine_evidence
+from jssr.registration.evidence import BothScans, Evidence, coarse_evidence, fine_evidence
 from jssr.registration.inference import Answer, Pair, Scans, taper
 from jssr.registration.result import Refine
 from jssr.spatial.fields import compose_mm, exponentiate_mm, resample_field, smooth_gaussian
@@ -21,8 +21,13 @@ _SQUARINGS = 4
 _SAMPLES = 20_000
 _JUDGING_SAMPLES = 60_000
 _LABEL_WEIGHT = 0.01
-_LESION_WEIGHT = 0.01
+_LESION_WEIGHT = 0.002
+_DEPTH_NOISE = 0.02
 _SEED = 20200823
+
+
+_BothWays = tuple[torch.Tensor, torch.Tensor]
+"""Of the fixed scan and of the moving one: fields to the other scan, or points."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class _Space:
 def refine_answer(
     pair: Pair,
     finer: Callable[[], Scans],
-    synthesized: torch.Tensor,
+    synthesized: tuple[torch.Tensor, torch.Tensor],
     answer: Answer,
     bundle: Bundle,
     effort: Refine,
@@ -75,14 +80,16 @@ def refine_answer(
     """``answer`` improved on this pair; a level's step is kept only if it lowers the objective.
 
     A level composes one more diffeomorphic step onto the answer: a velocity that is smooth by
-    construction and zero at the grid's border, found by Adam on random points of the fixed body
-    and averaged over the later half of the steps (Polyak and Juditsky, SIAM J. Control 1992).
-    The objective joins structure (MIND) of the raw and of the synthesized scan, their local
-    correlation, soft Dice of S's labels, bending, and the volume of lesions.
+    construction and zero at the grid's border, found by Adam on random points of both bodies and
+    averaged over the later half of the steps (Polyak and Juditsky, SIAM J. Control 1992). The
+    objective, the same whichever scan is called fixed, joins structure (MIND) and local
+    correlation of the raw and of the synthesized scans, soft Dice of S's labels, and bending; to
+    that comes the volume of lesions.
 
     Args:
         finer: makes both scans on a finer grid over the same box; called when they are needed, and
             let go of as soon as possible.
+        synthesized: the fixed and the moving scan, each in the other's phase.
         check: called between iterations; may raise to stop.
     """
     random = torch.Generator().manual_seed(_SEED)
@@ -113,38 +120,38 @@ def _space(pair: Pair, bundle: Bundle) -> _Space:
 
 
 def _improved(
-    evidence: Evidence,
+    evidence: BothScans,
     space: _Space,
     there: torch.Tensor,
     back: torch.Tensor,
     level: _Level,
     random: torch.Generator,
     check: Callable[[], None],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    if len(evidence.points) == 0:
+) -> _BothWays:
+    if any(len(scan.points) == 0 for scan in evidence):
         return there, back
     shape = [2 * n // level.factor for n in there.shape[2:]]
     size = space.spacing_mm * level.factor
     spacing = (size, size, size)
-    start = resample_field(there, shape)
+    start = resample_field(there, shape), resample_field(back, shape)
     free = -F.max_pool3d(-space.free, level.factor)
     lesion = F.avg_pool3d(space.lesion, level.factor)
-    parameters = torch.zeros_like(start).requires_grad_(True)
-    average = torch.zeros_like(start)
+    parameters = torch.zeros_like(start[0]).requires_grad_(True)
+    average = torch.zeros_like(start[0])
     averaged = level.iterations - level.iterations // 2
     adam = Adam(parameters)
 
     def velocity(of: torch.Tensor) -> torch.Tensor:
         return smooth_gaussian(of, 1.0) * free
 
-    def moved(by: torch.Tensor) -> torch.Tensor:
-        return compose_mm(exponentiate_mm(velocity(by), spacing, _SQUARINGS), start, spacing)
-
-    def objective(field: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        loss = _difference(evidence, field, size, space.margin_mm, chosen.to(field.device))
-        loss = loss + level.bending * bending(field, spacing)
+    def objective(fields: _BothWays, chosen: _BothWays) -> torch.Tensor:
+        loss = start[0].new_zeros(())
+        ways = ((*evidence, fields[0], chosen[0]), (*reversed(evidence), fields[1], chosen[1]))
+        for here, other, field, points in ways:
+            loss = loss + _difference(here, other, field, size, space.margin_mm, points) / 2
+            loss = loss + level.bending * bending(field, spacing) / 2
         if bool(lesion.sum() > 0):
-            change = jacobian_determinant(field, spacing).clamp_min(0.05).log().abs()
+            change = jacobian_determinant(fields[0], spacing).clamp_min(0.05).log().abs()
             loss = loss + _LESION_WEIGHT * (change * lesion[:, 0]).sum() / lesion.sum()
         return loss
 
@@ -152,50 +159,68 @@ def _improved(
         check()
         # Falling steps, and the mean of the later ones: so the noise of the random points fades.
         rate_mm = level.rate_mm * (1 - 0.8 * iteration / level.iterations)
-        loss = objective(moved(parameters), _chosen(evidence, _SAMPLES, random))
+        chosen = _chosen(evidence, _SAMPLES, random)
+        loss = objective(_composed(velocity(parameters), *start, spacing), chosen)
         adam.step(parameters, torch.autograd.grad(loss, parameters)[0], rate_mm)
         if iteration >= level.iterations - averaged:
             average.add_(parameters.detach(), alpha=1 / averaged)
     with torch.no_grad():
+        step = velocity(average)
         chosen = _chosen(evidence, _JUDGING_SAMPLES, random)
-        if not bool(objective(moved(average), chosen) < objective(start, chosen)):
+        moved = _composed(step, *start, spacing)
+        if not bool(objective(moved, chosen) < objective(start, chosen)):
             return there, back
-        return _composed(velocity(average), there, back, space.spacing_mm)
+        size = 2 * space.spacing_mm
+        spacing = (size, size, size)
+        return _composed(resample_field(step, list(there.shape[2:])), there, back, spacing)
 
 
-def _chosen(evidence: Evidence, count: int, random: torch.Generator) -> torch.Tensor:
-    return torch.randint(len(evidence.points), (count,), generator=random)
+def _chosen(evidence: BothScans, count: int, random: torch.Generator) -> _BothWays:
+    """Random points of each scan."""
+    fixed, moving = (
+        scan.points[torch.randint(len(scan.points), (count,), generator=random)]
+        for scan in evidence
+    )
+    return fixed, moving
 
 
 def _composed(
-    velocity: torch.Tensor, there: torch.Tensor, back: torch.Tensor, spacing_mm: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """One more step onto both fields, on their own grid."""
-    spacing = (2 * spacing_mm, 2 * spacing_mm, 2 * spacing_mm)
-    fine = resample_field(velocity, list(there.shape[2:]))
+    velocity: torch.Tensor, there: torch.Tensor, back: torch.Tensor, spacing: Spacing
+) -> _BothWays:
+    """One more step before the one field and, undone, after the other."""
     return (
-        compose_mm(exponentiate_mm(fine, spacing, _SQUARINGS), there, spacing),
-        compose_mm(back, exponentiate_mm(-fine, spacing, _SQUARINGS), spacing),
+        compose_mm(exponentiate_mm(velocity, spacing, _SQUARINGS), there, spacing),
+        compose_mm(back, exponentiate_mm(-velocity, spacing, _SQUARINGS), spacing),
     )
 
 
 def _difference(
-    evidence: Evidence, field: torch.Tensor, size_mm: float, margin_mm: float, chosen: torch.Tensor
+    here: Evidence,
+    other: Evidence,
+    field: torch.Tensor,
+    size_mm: float,
+    margin_mm: float,
+    chosen: torch.Tensor,
 ) -> torch.Tensor:
-    """How the chosen points and where the field sends them differ, in features and in labels.
+    """How chosen points of one scan and where the field sends them differ, features and labels.
+
+    A point counts where the other scan is seen as deeply as here. Else those that a field of view
+    cuts off would count once they are matched wrongly, inside of it, and not where they belong; of
+    a place near the end of one scan the other's points tell as much.
 
     Args:
         field: on a grid of voxels of ``size_mm`` that exceeds the evidence's by ``margin_mm``.
+        chosen: rows of ``here.values``.
     """
-    points, wanted = evidence.points[chosen], evidence.fixed[chosen].float()
-    on_field = ((points + 0.5) * evidence.spacing_mm + margin_mm) / size_mm - 0.5
+    points, wanted = here.index_xyz(chosen), here.values[chosen].float()
+    on_field = ((points + 0.5) * here.spacing_mm + margin_mm) / size_mm - 0.5
     displacement = sample(field, on_field.t().reshape(1, 3, -1, 1, 1))[0, :, :, 0, 0].t()
-    found = evidence.moving_at(points + displacement / evidence.spacing_mm)
-    seen = (found[:, -1].detach() > 0.99).float()
-    kinds = evidence.kinds
-    squared = (found[:, :kinds] - wanted[:, :kinds]).square().mean(dim=1)
+    found = other.at(points + displacement / here.spacing_mm)
+    seen = (found[:, -1].detach() > wanted[:, -1] - _DEPTH_NOISE).float()
+    features = len(here.like)
+    squared = (found[:, :features] - wanted[:, here.like]).square().mean(dim=1)
     loss = (squared * seen).sum() / seen.sum().clamp_min(1.0)
-    labels, truth = found[:, kinds:-1] * seen[:, None], wanted[:, kinds:-1] * seen[:, None]
+    labels, truth = found[:, features:-1] * seen[:, None], wanted[:, features:-1] * seen[:, None]
     if labels.shape[1] > 0:
         shared = 2 * (labels * truth).sum(dim=0) + 1.0
         loss = loss + _LABEL_WEIGHT * (1 - shared / (labels.sum(0) + truth.sum(0) + 1.0)).mean()
