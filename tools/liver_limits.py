@@ -30,7 +30,14 @@ from jssr.io.atomic import OutputFolder
 from jssr.networks.structure import STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import local_contrast
 from jssr.registration.field_of_view import Scan
-from jssr.registration.inference import Answer, Pair, find_displacement, finished, synthesize
+from jssr.registration.inference import (
+    Answer,
+    Pair,
+    both_ways,
+    find_displacement,
+    finished,
+    synthesize,
+)
 from jssr.registration.prealign import prealign
 from jssr.registration.preparation import Preparation, prepare
 from jssr.registration.refinement import refine_answer
@@ -88,12 +95,13 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
     truth = truth_on(pair.grid, data, linear)
     synthesized = synthesize(pair, bundle)
     answer = find_displacement(pair, synthesized, bundle)
+    both, mean = both_ways(pair, synthesized, answer, bundle)
 
     def refined(start: Answer) -> Answer:
         return refine_answer(
             pair,
             lambda: prepared.finer(linear),
-            synthesized,
+            both,
             start,
             bundle,
             Refine.FAST,
@@ -103,7 +111,7 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
     start = at_truth(answer, pair.field_grid, data, linear)
     row = {
         "networks": error_mm(answer, pair, truth),
-        "refined": error_mm(refined(answer), pair, truth),
+        "refined": error_mm(refined(mean), pair, truth),
         "truth_as_start": error_mm(start, pair, truth),
         "refined_from_truth": error_mm(refined(start), pair, truth),
     }

@@ -1,11 +1,25 @@
 """Fields as they are stored: free inside, zero at the border, exact inverse."""
 
+from pathlib import Path
+
 import torch
 
-from jssr.registration.inference import Answer, Scans, finished, taper
+from jssr.bundle.load import load_bundle
+from jssr.registration.inference import (
+    Answer,
+    Pair,
+    Scans,
+    both_ways,
+    find_displacement,
+    finished,
+    synthesize,
+    taper,
+)
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import compose_mm, exponentiate_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry, same_geometry
+from sample_bundle import write_untrained_bundle
+from sample_scene import moved_pair
 
 GRID = Geometry((64, 64, 48), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
 
@@ -28,6 +42,23 @@ def test_the_field_has_a_margin_of_its_own_around_the_scans() -> None:
     within = scans.within(index)
     assert within.shape[2:] == GRID.shape_zyx
     assert within[..., 0].max() == within[..., 0].min() == scans.margin
+
+
+def test_both_ways_know_no_fixed_and_no_moving_scan(tmp_path: Path) -> None:
+    bundle = load_bundle(write_untrained_bundle(tmp_path / "model", 3.0))
+    pair, _ = moved_pair(1, 12.0)
+
+    def asked(scans: Pair) -> tuple[tuple[torch.Tensor, torch.Tensor], Answer]:
+        synthesized = synthesize(scans, bundle)
+        answer = find_displacement(scans, synthesized, bundle)
+        return both_ways(scans, synthesized, answer, bundle)
+
+    (fixed, moving), answer = asked(pair)
+    (moving_swapped, fixed_swapped), swapped = asked(pair.swapped())
+    assert torch.equal(fixed, fixed_swapped) and torch.equal(moving, moving_swapped)
+    assert torch.equal(answer.fixed_to_moving_mm, swapped.moving_to_fixed_mm)
+    assert torch.equal(answer.moving_to_fixed_mm, swapped.fixed_to_moving_mm)
+    assert not torch.equal(fixed, moving)
 
 
 def test_stored_fields_are_inverse_within_a_tenth_of_a_millimetre() -> None:

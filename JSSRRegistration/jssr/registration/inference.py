@@ -81,13 +81,6 @@ class Answer:
     fixed_to_moving_mm: torch.Tensor
     moving_to_fixed_mm: torch.Tensor
 
-    def mean_with(self, swapped: "Answer") -> "Answer":
-        """The mean of this and of what was answered when the scans were swapped."""
-        return Answer(
-            (self.fixed_to_moving_mm + swapped.moving_to_fixed_mm) / 2,
-            (self.moving_to_fixed_mm + swapped.fixed_to_moving_mm) / 2,
-        )
-
 
 def synthesize(pair: Pair, bundle: Bundle) -> torch.Tensor:
     """G's repainting of the moving scan, ``(1, 1, z, y, x)`` in [-1, 1]; air outside its field."""
@@ -116,6 +109,24 @@ def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) ->
             pair.grid.spacing_mm[0],
         )
     return Answer(there.float().cpu(), back.float().cpu())
+
+
+def both_ways(
+    pair: Pair, synthesized: torch.Tensor, answer: Answer, bundle: Bundle
+) -> tuple[tuple[torch.Tensor, torch.Tensor], Answer]:
+    """What G and Φ say when the scans are swapped as well.
+
+    Returns:
+        The fixed and the moving scan, each in the other's phase, and the mean of Φ's answers.
+    """
+    swapped = pair.swapped()
+    fixed_synthesized = synthesize(swapped, bundle)
+    other = find_displacement(swapped, fixed_synthesized, bundle)
+    mean = Answer(
+        (answer.fixed_to_moving_mm + other.moving_to_fixed_mm) / 2,
+        (answer.moving_to_fixed_mm + other.fixed_to_moving_mm) / 2,
+    )
+    return (fixed_synthesized, synthesized), mean
 
 
 def finished(answer: Answer, grid: Geometry) -> Answer:

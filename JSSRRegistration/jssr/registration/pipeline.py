@@ -21,6 +21,7 @@ from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
     Answer,
     Pair,
+    both_ways,
     find_displacement,
     finished,
     synthesize,
@@ -137,9 +138,7 @@ def register(
         answer = find_displacement(pair, synthesized, bundle)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
-            other_way = pair.swapped()
-            both = synthesize(other_way, bundle), synthesized
-            answer = answer.mean_with(find_displacement(other_way, both[0], bundle))
+            both, answer = both_ways(pair, synthesized, answer, bundle)
             finer = partial(prepared.finer, linear)
             answer = refine_answer(pair, finer, both, answer, bundle, refine, steps.check)
     with steps.step("Check"):
