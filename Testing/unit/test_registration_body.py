@@ -66,6 +66,15 @@ def test_a_lung_that_the_field_of_view_cuts_open_is_in_the_patient() -> None:
     assert mask[values == -1000].mean() < 0.01
 
 
+def test_a_cushion_under_the_table_is_not_the_patient() -> None:
+    image = scan(lungs=True)
+    values = sitk.GetArrayFromImage(image)
+    values[:, 44:, :] = -850  # as dense as lung
+    mask = sitk.GetArrayFromImage(patient_mask(GRID.image(values))) > 0
+    assert not mask[:, 44:].any()
+    assert mask[20, 20, 19] and mask[20, 20, 39]
+
+
 def test_air_has_no_body_and_no_centre() -> None:
     mask = body_mask(GRID.image(np.full(GRID.shape_zyx, -1000, np.int16)))
     assert not sitk.GetArrayViewFromImage(mask).any()

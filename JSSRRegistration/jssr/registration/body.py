@@ -29,7 +29,8 @@ def patient_mask(image: sitk.Image) -> sitk.Image:
     """The body with the gas that it holds: lungs, stomach, bowel.
 
     Gas is inside where tissue surrounds it in an axial slice; lungs also where the field of view
-    cuts them open, since they are denser than air.
+    cuts them open, since they are denser than air. So are cushions and blankets, but they lie
+    beside the body's box.
 
     Args:
         image: a scan in HU on a grid along the patient's axes, voxels of about 2 to 5 mm.
@@ -45,7 +46,18 @@ def patient_mask(image: sitk.Image) -> sitk.Image:
     radius = [max(1, round(_LEAST_LUNG_MM / 2 / s)) for s in image.GetSpacing()]
     # Opened, since the rim of whatever is denser than air looks like lung as well.
     lung = sitk.BinaryMorphologicalOpening(sitk.And(porous, sitk.Not(filled)), radius)
-    return sitk.Or(filled, lung)
+    return sitk.Or(filled, sitk.And(lung, _box_of(body)))
+
+
+def _box_of(mask: sitk.Image) -> sitk.Image:
+    """The axis-aligned box around a mask, 1 inside; all zero of an empty one."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(mask)
+    box = mask * 0
+    if shape.HasLabel(1):
+        x, y, z, width, height, depth = shape.GetBoundingBox(1)
+        box[x : x + width, y : y + height, z : z + depth] = 1
+    return box
 
 
 def centroid_mm(mask: sitk.Image) -> np.ndarray | None:
