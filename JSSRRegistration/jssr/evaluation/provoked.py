@@ -76,16 +76,13 @@ def wrong_spacing(data: CaseData, other: CaseData) -> Provoked:
     return Provoked(data.fixed, moving, (stretched - _points_mm(data)).astype(np.float32))
 
 
-WRONG_SPACING = "wrong spacing"
-"""Wrong however well it is registered: volumes and distances in the scan are."""
-
 KINDS: dict[str, Callable[[CaseData, CaseData], Provoked]] = {
     "other patient": other_patient,
     "mirrored": mirrored,
     "shuffled slices": shuffled_slices,
     "huge offset": huge_offset,
     "empty half": empty_half,
-    WRONG_SPACING: wrong_spacing,
+    "wrong spacing": wrong_spacing,
 }
 """What is spoilt, by name; each takes a pair and another patient's pair."""
 

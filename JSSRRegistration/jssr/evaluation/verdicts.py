@@ -20,7 +20,7 @@ from jssr.errors import InputError
 from jssr.evaluation.cohort import Case, displacement_on, load_case
 from jssr.evaluation.metrics import target_registration_error
 from jssr.evaluation.phantoms import open_cohort
-from jssr.evaluation.provoked import KINDS, WRONG_SPACING, Provoked
+from jssr.evaluation.provoked import KINDS, Provoked
 from jssr.registration.pipeline import register
 from jssr.registration.result import Output, Refine, RegistrationResult
 from jssr.spatial.geometry import Geometry
@@ -51,9 +51,8 @@ class Judged:
 
     @property
     def failed(self) -> bool:
-        """More than 5 mm mean error in the liver, no truth to reach, or a wrong voxel size."""
-        error = self.error_liver_mm
-        return error is None or error > FAILED_FROM_MM or self.kind == WRONG_SPACING
+        """More than 5 mm mean error in the liver, or no truth to reach."""
+        return self.error_liver_mm is None or self.error_liver_mm > FAILED_FROM_MM
 
     @property
     def trusted(self) -> bool:

@@ -16,9 +16,7 @@ from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.warp import resize
 
-DEPTH_MM = 6.0
-"""Over which depth rises from the end of a field of view inwards."""
-
+_DEPTH_MM = 6.0
 _CANDIDATES = 2_000_000
 _CONTRAST_SIGMA = 3.0
 _CONTRAST_NOISE_SIGMA = 0.7
@@ -28,6 +26,7 @@ _SLAB_HALO = 2
 """Structure looks one voxel around for a patch, and one around that for its pair."""
 
 _RAW = list(range(STRUCTURE_CHANNELS + 1))
+"""The channels of the scan as it is."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,8 @@ class Evidence:
 
     Channels are the raw scan's structure and local contrast, the same of its synthesized version,
     S's probabilities, and last the depth: 0 outside what was scanned, rising to 1 over the outer
-    ``DEPTH_MM`` of it. They lie together in memory, since optimization asks for all of them at
-    scattered points.
+    6 mm of it. They lie together in memory, since optimization asks for all of them at scattered
+    points.
 
     Attributes:
         values: ``(z * y * x, c)`` float16.
@@ -96,7 +95,9 @@ def coarse_evidence(
     """
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
     fixed, moving = (
-        _evidence(pair.grid, volume, painted, labels[:, organs], bundle, random, True)
+        _evidence(
+            pair.grid, volume, painted, labels[:, organs], bundle, random, both_structures=True
+        )
         for volume, painted, labels in (
             (pair.fixed, synthesized[0], pair.fixed_probabilities),
             (pair.moving, synthesized[1], pair.moving_probabilities),
@@ -120,7 +121,7 @@ def fine_evidence(
     scans = finer()
     none = scans.fixed.hu[:, :0]
     fixed, moving = (
-        _evidence(scans.grid, volume, painted, none, bundle, random, False)
+        _evidence(scans.grid, volume, painted, none, bundle, random, both_structures=False)
         for volume, painted in zip((scans.fixed, scans.moving), synthesized, strict=True)
     )
     return fixed, moving
@@ -162,12 +163,13 @@ def _evidence(
     labels: torch.Tensor,
     bundle: Bundle,
     random: torch.Generator,
-    paint_structure: bool,
+    *,
+    both_structures: bool,
 ) -> Evidence:
     image = to_network(volume.hu, bundle.manifest.window_hu).to(bundle.device)
     # Near what was not scanned, structure is not the scan's own.
     valid = eroded(volume.valid.to(bundle.device))
-    like = _RAW + (_RAW if paint_structure else _RAW[-1:])
+    like = _RAW + (_RAW if both_structures else _RAW[-1:])
     with torch.no_grad():
         # In half precision: it is the most that is ever needed, and the noise of a scan is far
         # above its rounding.
@@ -176,7 +178,7 @@ def _evidence(
         _fill_structure(values[..., :STRUCTURE_CHANNELS], image)
         values[..., STRUCTURE_CHANNELS] = local_contrast(image, valid)[0, 0]
         painted = resize(synthesized.to(image.device), list(grid.shape_zyx))
-        if paint_structure:
+        if both_structures:
             _fill_structure(values[..., len(_RAW) : len(like) - 1], painted)
         values[..., len(like) - 1] = local_contrast(painted, valid)[0, 0]
         values[..., len(like) : -1] = labels[0].permute(1, 2, 3, 0)
@@ -198,7 +200,7 @@ def _points(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:
 
 def _depth(valid: torch.Tensor, spacing_mm: float) -> torch.Tensor:
     """How deep a voxel lies inside what is ``valid``, in steps of one voxel."""
-    steps = max(1, round(DEPTH_MM / spacing_mm))
+    steps = max(1, round(_DEPTH_MM / spacing_mm))
     depth = valid.float()
     outside = 1.0 - depth
     for _ in range(steps - 1):
