@@ -26,6 +26,7 @@ def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
     labels = sitk.Cast(fixed > 0, sitk.sitkUInt8)
     metrics = Metrics(
         overlap_fraction=1.0,
+        linear_stretch=(0.0, 0.0, 0.0),
         similarity_before=0.4,
         similarity_after=0.8,
         deformation=Deformation(2.0, 4.0, 6.0, 0.0, 0.1, (0.0, 0.01, -0.03)),

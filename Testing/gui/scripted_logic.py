@@ -19,6 +19,7 @@ SUMMARY = {
     "moving_phase": {"phase": "arterial", "given": False, "probabilities": {"arterial": 0.97}},
     "metrics": {
         "overlap_fraction": 0.98,
+        "linear_stretch": (0.0, 0.0, 0.0),
         "similarity_before": 0.41,
         "similarity_after": 0.83,
         "deformation": {

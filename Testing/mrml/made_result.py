@@ -100,6 +100,7 @@ def made_metrics() -> Metrics:
     organ = OrganFigures("liver", 0.91, 0.97, 1500.0, 1490.0, 0.012, False)
     return Metrics(
         overlap_fraction=0.4,
+        linear_stretch=(0.0, 0.0, 0.0),
         similarity_before=0.3,
         similarity_after=0.8,
         deformation=Deformation(3.0, 8.0, 12.0, 0.0001, 0.08, (0.0, 0.01, -0.03)),

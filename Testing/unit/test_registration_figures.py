@@ -24,7 +24,7 @@ from sample_scene import GRID, ball, moved_pair, on_field_grid, pair_of, texture
 
 def measured(pair: Pair, displacement_mm: torch.Tensor) -> Metrics:
     field = on_field_grid(pair, displacement_mm)
-    return measure(pair, Answer(field, -field), (0.0, 0.0), (), None, {})
+    return measure(pair, np.eye(4), Answer(field, -field), (0.0, 0.0), (), None, {})
 
 
 def stretch(factor: float) -> torch.Tensor:

@@ -16,6 +16,7 @@ from jssr.registration.verdict import judge
 LIVER = OrganFigures("liver", 0.85, 0.96, 1500.0, 1480.0, 0.02, False)
 GOOD = Metrics(
     overlap_fraction=0.95,
+    linear_stretch=(0.0, 0.0, 0.0),
     similarity_before=0.5,
     similarity_after=0.7,
     deformation=Deformation(4.0, 9.0, 14.0, 0.0, 0.12, (0.01, -0.02, 0.06)),
@@ -127,6 +128,15 @@ def test_labels_that_say_little_decide_nothing(organ: OrganFigures) -> None:
 def test_labels_do_not_outvote_scans_that_are_the_same() -> None:
     alike = replace(with_organ(dice_after=0.3), similarity_after=0.95)
     assert judge(alike).level is VerdictLevel.GOOD
+
+
+def test_a_wrong_voxel_size_that_is_corrected_is_told_without_a_doubt() -> None:
+    verdict = judge(replace(GOOD, linear_stretch=(0.0, 0.0, 0.59)))
+    assert verdict.level is VerdictLevel.GOOD
+    assert verdict.reasons == (
+        "the body is 59% longer from head to feet in the moving scan, which the alignment "
+        "corrects; check both scans' voxel sizes",
+    )
 
 
 def test_the_reasons_for_a_failure_come_first() -> None:

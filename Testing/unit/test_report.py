@@ -76,6 +76,7 @@ def result():
         moving_phase=PhaseGuess(Phase.ARTERIAL, False, {"arterial": 0.9, "portal-venous": 0.1}),
         metrics=Metrics(
             overlap_fraction=0.93,
+            linear_stretch=(0.0, 0.0, 0.0),
             similarity_before=0.41,
             similarity_after=0.78,
             deformation=Deformation(3.1, 8.0, 12.5, 0.0, 0.09, (0.0, 0.01, -0.03)),

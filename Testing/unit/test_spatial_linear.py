@@ -9,6 +9,8 @@ from jssr.spatial.linear import (
     affine_to_sitk,
     apply_linear,
     rotation,
+    stretch_along_z,
+    stretch_of,
     translation,
 )
 
@@ -49,3 +51,14 @@ def test_a_displacement_field_is_no_linear_transform() -> None:
     field = sitk.DisplacementFieldTransform(sitk.Image([4, 4, 4], sitk.sitkVectorFloat64, 3))
     with pytest.raises(ValueError, match="not linear"):
         affine_from_sitk(field)
+
+
+def test_a_stretch_is_told_whatever_the_rotation() -> None:
+    center = np.array([10.0, -4.0, 7.0])
+    scaling = sitk.ScaleTransform(3, (1.0, 1.0, 1.6))
+    scaling.SetCenter(center.tolist())
+    stretched = stretch_along_z(1.6, center)
+    assert np.abs(apply_linear(stretched, POINTS) - through(scaling)).max() < 1e-9
+    turned = rotation(np.array([0.1, -0.2, 0.15]), center) @ stretched
+    assert stretch_of(turned) == pytest.approx([0.0, 0.0, 0.6], abs=1e-9)
+    assert stretch_of(translation((1, 2, 3))) == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)

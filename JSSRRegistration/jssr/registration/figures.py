@@ -21,6 +21,7 @@ from jssr.registration.result import (
 from jssr.registration.winners import winners
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
+from jssr.spatial.linear import stretch_of
 from jssr.spatial.warp import Spacing, warp
 
 _LEAST_ORGAN_ML = 5.0
@@ -29,6 +30,7 @@ _LEAST_LESION_ML = 0.1
 
 def measure(
     pair: Pair,
+    linear: np.ndarray,
     answer: Answer,
     similarities: tuple[float, float],
     intensities: tuple[MeanIntensity, ...],
@@ -38,6 +40,7 @@ def measure(
     """All figures of one registration.
 
     Args:
+        linear: 4x4 fixed-to-moving, by which ``pair`` was brought together.
         answer: finished, on the field's grid.
         similarities: :func:`similarity` without and with the displacement.
     """
@@ -51,8 +54,10 @@ def measure(
     seen = warp(pair.moving.valid.float(), displacement, spacing, padding="zeros")[0, 0] > 0.5
     seen &= pair.fixed.valid[0, 0]
     edges = _edge(pair.fixed.valid), _edge(pair.moving.valid)
+    x, y, z = stretch_of(linear).tolist()
     return Metrics(
         overlap_fraction=_fraction(seen, body),
+        linear_stretch=(x, y, z),
         similarity_before=similarities[0],
         similarity_after=similarities[1],
         deformation=_deformation(displacement, determinant, spacing, body & seen),

@@ -156,7 +156,13 @@ def register(
                 moving_segmentation, synthesized, pair, bundle, linear
             )
         metrics = measure(
-            judged, settled.fields, settled.similarities, intensities, agreement, steps.seconds
+            judged,
+            settled.linear,
+            settled.fields,
+            settled.similarities,
+            intensities,
+            agreement,
+            steps.seconds,
         )
         verdict = judge(metrics)
     with steps.step("Make the outputs"):

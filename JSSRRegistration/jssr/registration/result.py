@@ -53,7 +53,10 @@ class VerdictLevel(str, Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A plain judgement from figures that need no truth, with the reasons in plain words."""
+    """A plain judgement from figures that need no truth, with the reasons in plain words.
+
+    With GOOD, what a user should know of the scans all the same.
+    """
 
     level: VerdictLevel
     reasons: tuple[str, ...] = ()
@@ -128,10 +131,12 @@ class Metrics:
 
     ``similarity`` is local correlation of gradient structure in the shared field, -1 to 1.
     ``overlap_fraction`` is the part of the fixed body that the moving scan covers.
+    ``linear_stretch`` is by how much the linear part lengthens along x, y and z, 0 of a rigid one.
     ``synthesis_dice`` is the mean Dice of S(G(x)) with S(x), ``None`` without a generator.
     """
 
     overlap_fraction: float
+    linear_stretch: tuple[float, float, float]
     similarity_before: float
     similarity_after: float
     deformation: Deformation

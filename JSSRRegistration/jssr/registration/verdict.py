@@ -26,7 +26,8 @@ _TITLES = {label.name: label.title.lower() for label in LABELS}
 def judge(metrics: Metrics) -> Verdict:
     """GOOD, DOUBTFUL or FAILED, with every reason that speaks against GOOD.
 
-    FAILED means: expect more than 5 mm mean error in the liver.
+    FAILED means: expect more than 5 mm mean error in the liver. A wrong voxel size that the linear
+    part corrects speaks against none of this, but is told.
     """
     failures: list[str] = []
     doubts: list[str] = []
@@ -35,9 +36,14 @@ def judge(metrics: Metrics) -> Verdict:
     if metrics.similarity_after < _SURELY_ALIKE:
         for organ in metrics.organs:
             _judge_organ(organ, failures, doubts)
-    if failures:
-        return Verdict(VerdictLevel.FAILED, tuple(failures + doubts))
-    return Verdict(VerdictLevel.DOUBTFUL if doubts else VerdictLevel.GOOD, tuple(doubts))
+    level = VerdictLevel.GOOD
+    if failures or doubts:
+        level = VerdictLevel.FAILED if failures else VerdictLevel.DOUBTFUL
+    corrected = [
+        f"{length}, which the alignment corrects; check both scans' voxel sizes"
+        for length in _implausible_lengths(metrics.linear_stretch)
+    ]
+    return Verdict(level, tuple(failures + doubts + corrected))
 
 
 def _judge_images(metrics: Metrics, failures: list[str], doubts: list[str]) -> None:
@@ -60,18 +66,23 @@ def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str])
         reasons.append(f"the deformation folds in {folding:.2%} of the body")
     if metrics.deformation.log_jacobian_sd > 0.4:
         doubts.append("the deformation squeezes and stretches tissue implausibly")
-    for axis, stretch in zip(_AXES, metrics.deformation.stretch, strict=True):
-        if abs(stretch) > _IMPLAUSIBLE_STRETCH:
-            doubts.append(
-                f"the body is {abs(stretch):.0%} {'longer' if stretch > 0 else 'shorter'} {axis} "
-                "in the moving scan; check both scans' voxel sizes"
-            )
+    for length in _implausible_lengths(metrics.deformation.stretch):
+        doubts.append(f"{length}; check both scans' voxel sizes")
     for lesion in metrics.lesions:
         if lesion.diameter_mm >= 10.0 and abs(lesion.volume_change) > 0.25:
             doubts.append(
                 f"a lesion of {lesion.diameter_mm:.0f} mm changes its volume by "
                 f"{lesion.volume_change:+.0%}"
             )
+
+
+def _implausible_lengths(stretches: tuple[float, float, float]) -> list[str]:
+    return [
+        f"the body is {abs(stretch):.0%} {'longer' if stretch > 0 else 'shorter'} {axis} in the "
+        "moving scan"
+        for axis, stretch in zip(_AXES, stretches, strict=True)
+        if abs(stretch) > _IMPLAUSIBLE_STRETCH
+    ]
 
 
 def _judge_organ(organ: OrganFigures, failures: list[str], doubts: list[str]) -> None:

@@ -23,6 +23,19 @@ def rotation(axis_angle_rad: np.ndarray, center_mm: np.ndarray) -> np.ndarray:
     return matrix
 
 
+def stretch_along_z(factor: float, center_mm: np.ndarray) -> np.ndarray:
+    """The 4x4 matrix that lengthens by ``factor`` from head to feet and keeps ``center_mm``."""
+    matrix = np.diag([1.0, 1.0, factor, 1.0])
+    matrix[2, 3] = center_mm[2] * (1.0 - factor)
+    return matrix
+
+
+def stretch_of(matrix: np.ndarray) -> np.ndarray:
+    """By how much the 4x4 ``matrix`` lengthens along x, y and z, its rotation undone; ``(3,)``."""
+    _, lengths, axes = np.linalg.svd(matrix[:3, :3])
+    return np.diag(axes.T @ np.diag(lengths) @ axes) - 1.0
+
+
 def rigid_fit(points_mm: np.ndarray, targets_mm: np.ndarray) -> np.ndarray:
     """The rigid 4x4 matrix that brings ``points_mm`` ``(n, 3)`` nearest to ``targets_mm``.
 

@@ -45,7 +45,7 @@ def prepare_patient(
     """Write one patient into the cache.
 
     The reference is the portal-venous scan, else the next in order of contrast; the others are
-    aligned to it rigidly, as registration does. All are resampled, once, onto the grid of their
+    pre-aligned to it, as registration does. All are resampled, once, onto the grid of their
     common field of view.
 
     Args:
