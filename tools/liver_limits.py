@@ -28,7 +28,7 @@ from jssr.evaluation.cohort import CaseData, load_case
 from jssr.evaluation.phantoms import open_cohort
 from jssr.io.atomic import OutputFolder
 from jssr.networks.structure import STRUCTURE_PAIRS, structure
-from jssr.registration.evidence import local_contrast
+from jssr.registration.evidence import FINE, local_contrast
 from jssr.registration.field_of_view import Scan
 from jssr.registration.inference import (
     Answer,
@@ -168,9 +168,14 @@ def matched(
     inside = -F.max_pool3d(-liver.float(), 2 * OUTLINE_VOXELS + 1, 1, OUTLINE_VOXELS) > 0.5
     both = seen & scans.fixed.valid
     features = {
-        "structure": [structure(image, STRUCTURE_PAIRS) for image in (fixed, moving)],
-        "contrast": [local_contrast(image, both) for image in (fixed, moving)],
-        "synthesized": [local_contrast(image, both) for image in (fixed, painted)],
+        "structure": [
+            structure(smooth_gaussian(image, FINE.structure_sigma), STRUCTURE_PAIRS)
+            for image in (fixed, moving)
+        ],
+        "contrast": [local_contrast(image, both, FINE.around_sigma) for image in (fixed, moving)],
+        "synthesized": [
+            local_contrast(image, both, FINE.around_sigma) for image in (fixed, painted)
+        ],
     }
     return {
         f"{name}_{place}": best_shifts_mm(images[0], images[1], region, spacing[0])

@@ -1,5 +1,6 @@
 """Evidence: features at points are what the images hold there."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from jssr.bundle.load import Bundle, load_bundle
 from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import Evidence, coarse_evidence, fine_evidence, local_contrast
 from jssr.registration.window import to_network
+from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.warp import resize, sample
 from sample_bundle import write_untrained_bundle
 from sample_scene import ball, finer_scans, moved_pair, pair_of, textured_hu
@@ -69,7 +71,10 @@ def test_a_voxel_holds_structure_and_contrast_raw_and_synthesized_and_labels(
             [
                 part
                 for image in (to_network(raw.hu, window), synthesized)
-                for part in (structure(image, STRUCTURE_PAIRS), local_contrast(image, valid))
+                for part in (
+                    structure(image, STRUCTURE_PAIRS),
+                    local_contrast(smooth_gaussian(image, 0.7), valid, 3.0),
+                )
             ],
             dim=1,
         )
@@ -87,8 +92,19 @@ def test_on_the_finer_grid_the_synthesized_scan_has_contrast_alone(bundle: Bundl
         assert evidence.like == [*range(STRUCTURE_CHANNELS + 1), STRUCTURE_CHANNELS]
         volume = as_volume(evidence)
         image = resize(painted, list(evidence.shape_zyx))
-        contrast = local_contrast(image, (volume[:, -1:] > 0).float())
+        contrast = local_contrast(image, (volume[:, -1:] > 0).float(), 1.5)
         assert torch.allclose(volume[:, STRUCTURE_CHANNELS + 1 : -1], contrast, HALF, 1e-5)
+        # There, where little is left to find, contrast is sharp, and structure is not noise.
+        assert evidence.weights.tolist() == pytest.approx([1 / 14] * 12 + [3 / 14] * 2)
+    fine = finer_scans(pair)
+    sharp, smooth = (
+        structure(image, STRUCTURE_PAIRS)
+        for raw in (to_network(fine.fixed.hu, bundle.manifest.window_hu),)
+        for image in (raw, smooth_gaussian(raw, 0.7))
+    )
+    fixed = as_volume(fine_evidence(lambda: fine, (painted,) * 2, bundle, seeded())[0])
+    assert torch.allclose(fixed[:, :STRUCTURE_CHANNELS], smooth, HALF, 1e-5)
+    assert not torch.allclose(fixed[:, :STRUCTURE_CHANNELS], sharp, HALF, 1e-2)
 
 
 def test_depth_rises_from_the_end_of_a_field_of_view_over_6_mm(
@@ -140,11 +156,11 @@ def test_points_lie_in_tissue_that_is_seen(bundle: Bundle) -> None:
 
 
 def test_local_contrast_knows_no_brightness_and_no_contrast() -> None:
-    image = textured_hu(10) / 200.0
+    image = smooth_gaussian(textured_hu(10) / 200.0, 0.7)
     valid = torch.ones_like(image)
-    plain = local_contrast(image, valid)
-    assert (local_contrast(3.0 * image + 0.7, valid) - plain).abs().mean() < 0.1
-    assert (local_contrast(-image, valid) + plain).abs().max() < 1e-4
+    plain = local_contrast(image, valid, 3.0)
+    assert (local_contrast(3.0 * image + 0.7, valid, 3.0) - plain).abs().mean() < 0.1
+    assert (local_contrast(-image, valid, 3.0) + plain).abs().max() < 1e-4
     # Within a window its mean is zero and its variance one, but for the floor.
     inner = (..., *(slice(12, -12),) * 3)
     assert abs(float(plain[inner].mean())) < 0.05
@@ -153,4 +169,8 @@ def test_local_contrast_knows_no_brightness_and_no_contrast() -> None:
 
 def test_local_contrast_of_flat_noise_stays_small() -> None:
     noise = 0.02 * torch.randn(1, 1, 24, 24, 24, generator=torch.Generator().manual_seed(0))
-    assert local_contrast(noise, torch.ones_like(noise)).std() < 0.3
+    valid = torch.ones_like(noise)
+    assert local_contrast(smooth_gaussian(noise, 0.7), valid, 3.0).std() < 0.3
+    # Its deviation over itself and the floor together.
+    expected = 0.02 / math.hypot(0.02, 0.05)
+    assert float(local_contrast(noise, valid, 3.0).std()) == pytest.approx(expected, rel=0.05)

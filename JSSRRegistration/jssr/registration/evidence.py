@@ -18,8 +18,6 @@ from jssr.spatial.warp import resize
 
 _DEPTH_MM = 6.0
 _CANDIDATES = 2_000_000
-_CONTRAST_SIGMA = 3.0
-_CONTRAST_NOISE_SIGMA = 0.7
 _CONTRAST_FLOOR = 0.05
 _SLAB = 16
 _SLAB_HALO = 2
@@ -27,6 +25,27 @@ _SLAB_HALO = 2
 
 _RAW = list(range(STRUCTURE_CHANNELS + 1))
 """The channels of the scan as it is."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a level looks at scans; Gaussians in voxels.
+
+    Attributes:
+        structure_sigma, contrast_sigma: by which noise is smoothed away first, 0 not at all.
+        around_sigma: what "local" means to local contrast.
+        contrast_weight: a channel of local contrast counts as that many of structure.
+    """
+
+    structure_sigma: float
+    contrast_sigma: float
+    around_sigma: float
+    contrast_weight: float
+
+
+# Near the answer, sharp contrast places edges exactly; from afar, broad contrast leads there.
+COARSE = Look(structure_sigma=0.0, contrast_sigma=0.7, around_sigma=3.0, contrast_weight=1.0)
+FINE = Look(structure_sigma=0.7, contrast_sigma=0.0, around_sigma=1.5, contrast_weight=3.0)
 
 
 @dataclass(frozen=True)
@@ -42,12 +61,14 @@ class Evidence:
         values: ``(z * y * x, c)`` float16.
         points: ``(n,)`` which rows of ``values`` are voxels of the body.
         like: for each feature the channel of the other scan, as it is, to compare it with.
+        weights: ``(features,)``, of their squared differences.
         shape_zyx, spacing_mm: of the grid.
     """
 
     values: torch.Tensor
     points: torch.Tensor
     like: list[int]
+    weights: torch.Tensor
     shape_zyx: tuple[int, int, int]
     spacing_mm: float
 
@@ -96,7 +117,14 @@ def coarse_evidence(
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
     fixed, moving = (
         _evidence(
-            pair.grid, volume, painted, labels[:, organs], bundle, random, both_structures=True
+            pair.grid,
+            volume,
+            painted,
+            labels[:, organs],
+            bundle,
+            random,
+            COARSE,
+            both_structures=True,
         )
         for volume, painted, labels in (
             (pair.fixed, synthesized[0], pair.fixed_probabilities),
@@ -121,31 +149,30 @@ def fine_evidence(
     scans = finer()
     none = scans.fixed.hu[:, :0]
     fixed, moving = (
-        _evidence(scans.grid, volume, painted, none, bundle, random, both_structures=False)
+        _evidence(scans.grid, volume, painted, none, bundle, random, FINE, both_structures=False)
         for volume, painted in zip((scans.fixed, scans.moving), synthesized, strict=True)
     )
     return fixed, moving
 
 
-def local_contrast(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+def local_contrast(image: torch.Tensor, valid: torch.Tensor, around_sigma: float) -> torch.Tensor:
     """``image`` without its local mean, over its local standard deviation, ``(1, 1, z, y, x)``.
 
     The squared difference of two such images is, but for a constant, one minus their local
-    correlation. "Local" is a Gaussian of three voxels over what is ``valid``; deviations far below
-    the floor, 0.05 of the window's half width, are noise and stay small.
+    correlation. "Local" is a Gaussian of ``around_sigma`` voxels over what is ``valid``; deviations
+    far below the floor, 0.05 of the window's half width, are noise and stay small.
     """
 
     def blurred(seen: torch.Tensor) -> torch.Tensor:
-        # At half the resolution, which so broad a Gaussian does not tell from the whole.
-        return smooth_gaussian(F.avg_pool3d(seen, 2), _CONTRAST_SIGMA / 2)
+        # At half the resolution, which so broad a Gaussian hardly tells from the whole.
+        return smooth_gaussian(F.avg_pool3d(seen, 2), around_sigma / 2)
 
     def local_mean(seen: torch.Tensor) -> torch.Tensor:
         return resize(blurred(seen) / weight, list(seen.shape[2:]))
 
     weight = blurred(valid.to(image.dtype)).clamp_min(1e-3)
     # In place: at this point every further volume would add to the most memory that is needed.
-    contrast = smooth_gaussian(image, _CONTRAST_NOISE_SIGMA)
-    contrast -= local_mean(contrast * valid)
+    contrast = image - local_mean(image * valid)
     deviation = local_mean((contrast * valid).square_()).add_(_CONTRAST_FLOOR**2).sqrt_()
     return contrast.div_(deviation)
 
@@ -163,6 +190,7 @@ def _evidence(
     labels: torch.Tensor,
     bundle: Bundle,
     random: torch.Generator,
+    look: Look,
     *,
     both_structures: bool,
 ) -> Evidence:
@@ -175,21 +203,29 @@ def _evidence(
         # above its rounding.
         shape = (*grid.shape_zyx, len(like) + labels.shape[1] + 1)
         values = torch.empty(shape, dtype=torch.float16, device=image.device)
-        _fill_structure(values[..., :STRUCTURE_CHANNELS], image)
-        values[..., STRUCTURE_CHANNELS] = local_contrast(image, valid)[0, 0]
+        _fill_structure(values[..., :STRUCTURE_CHANNELS], _smoothed(image, look.structure_sigma))
         painted = resize(synthesized.to(image.device), list(grid.shape_zyx))
         if both_structures:
-            _fill_structure(values[..., len(_RAW) : len(like) - 1], painted)
-        values[..., len(like) - 1] = local_contrast(painted, valid)[0, 0]
+            structure_of = _smoothed(painted, look.structure_sigma)
+            _fill_structure(values[..., len(_RAW) : len(like) - 1], structure_of)
+        for seen, channel in ((image, STRUCTURE_CHANNELS), (painted, len(like) - 1)):
+            sharp = _smoothed(seen, look.contrast_sigma)
+            values[..., channel] = local_contrast(sharp, valid, look.around_sigma)[0, 0]
         values[..., len(like) : -1] = labels[0].permute(1, 2, 3, 0)
         values[..., -1] = _depth(valid, grid.spacing_mm[0])[0, 0]
+    weights = [look.contrast_weight if c == STRUCTURE_CHANNELS else 1.0 for c in like]
     return Evidence(
         values=values.flatten(0, 2),
         points=_points(valid & (image > -1.0), random),
         like=like,
+        weights=torch.tensor(weights, device=image.device) / len(like),
         shape_zyx=grid.shape_zyx,
         spacing_mm=grid.spacing_mm[0],
     )
+
+
+def _smoothed(image: torch.Tensor, sigma: float) -> torch.Tensor:
+    return smooth_gaussian(image, sigma) if sigma > 0 else image
 
 
 def _points(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:

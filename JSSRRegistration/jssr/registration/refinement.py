@@ -46,8 +46,8 @@ class _Level:
 
 # The first level compares what the working grid shows, the second what a finer one shows.
 _PLANS = {
-    Refine.FAST: (_Level(8, 30, 2.0, 0.3), _Level(4, 60, 1.0, 1.5)),
-    Refine.FULL: (_Level(8, 80, 2.0, 0.3), _Level(4, 200, 1.0, 1.5)),
+    Refine.FAST: (_Level(8, 30, 2.0, 0.3), _Level(4, 60, 1.0, 2.0)),
+    Refine.FULL: (_Level(8, 80, 2.0, 0.3), _Level(4, 200, 1.0, 2.0)),
 }
 
 
@@ -218,7 +218,7 @@ def _difference(
     found = other.at(points + displacement / here.spacing_mm)
     seen = (found[:, -1].detach() > wanted[:, -1] - _DEPTH_NOISE).float()
     features = len(here.like)
-    squared = (found[:, :features] - wanted[:, here.like]).square().mean(dim=1)
+    squared = (found[:, :features] - wanted[:, here.like]).square() @ here.weights
     loss = (squared * seen).sum() / seen.sum().clamp_min(1.0)
     labels, truth = found[:, features:-1] * seen[:, None], wanted[:, features:-1] * seen[:, None]
     if labels.shape[1] > 0:
