@@ -134,8 +134,8 @@ def test_a_wrong_voxel_size_that_is_corrected_is_told_without_a_doubt() -> None:
     verdict = judge(replace(GOOD, linear_stretch=(0.0, 0.0, 0.59)))
     assert verdict.level is VerdictLevel.GOOD
     assert verdict.reasons == (
-        "the body is 59% longer from head to feet in the moving scan, which the alignment "
-        "corrects; check both scans' voxel sizes",
+        "the alignment found that the body is 59% longer from head to feet in the moving scan; "
+        "check both scans' voxel sizes",
     )
 
 

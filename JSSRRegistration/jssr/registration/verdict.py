@@ -40,7 +40,7 @@ def judge(metrics: Metrics) -> Verdict:
     if failures or doubts:
         level = VerdictLevel.FAILED if failures else VerdictLevel.DOUBTFUL
     corrected = [
-        f"{length}, which the alignment corrects; check both scans' voxel sizes"
+        f"the alignment found that {length}; check both scans' voxel sizes"
         for length in _implausible_lengths(metrics.linear_stretch)
     ]
     return Verdict(level, tuple(failures + doubts + corrected))
