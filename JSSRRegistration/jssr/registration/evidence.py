@@ -35,17 +35,19 @@ class Look:
         structure_sigma, contrast_sigma: by which noise is smoothed away first, 0 not at all.
         around_sigma: what "local" means to local contrast.
         contrast_weight: a channel of local contrast counts as that many of structure.
+        both_structures: whether the synthesized scan's structure is looked at as well.
     """
 
     structure_sigma: float
     contrast_sigma: float
     around_sigma: float
     contrast_weight: float
+    both_structures: bool
 
 
 # Near the answer, sharp contrast places edges exactly; from afar, broad contrast leads there.
-COARSE = Look(structure_sigma=0.0, contrast_sigma=0.7, around_sigma=3.0, contrast_weight=1.0)
-FINE = Look(structure_sigma=0.7, contrast_sigma=0.0, around_sigma=1.5, contrast_weight=3.0)
+COARSE = Look(0.0, 0.7, 3.0, contrast_weight=1.0, both_structures=True)
+FINE = Look(0.7, 0.0, 1.5, contrast_weight=3.0, both_structures=False)
 
 
 @dataclass(frozen=True)
@@ -116,16 +118,7 @@ def coarse_evidence(
     """
     organs = [c for c in range(1, pair.fixed_probabilities.shape[1]) if _present(pair, c)]
     fixed, moving = (
-        _evidence(
-            pair.grid,
-            volume,
-            painted,
-            labels[:, organs],
-            bundle,
-            random,
-            COARSE,
-            both_structures=True,
-        )
+        _evidence(pair.grid, volume, painted, labels[:, organs], bundle, random, COARSE)
         for volume, painted, labels in (
             (pair.fixed, synthesized[0], pair.fixed_probabilities),
             (pair.moving, synthesized[1], pair.moving_probabilities),
@@ -149,7 +142,7 @@ def fine_evidence(
     scans = finer()
     none = scans.fixed.hu[:, :0]
     fixed, moving = (
-        _evidence(scans.grid, volume, painted, none, bundle, random, FINE, both_structures=False)
+        _evidence(scans.grid, volume, painted, none, bundle, random, FINE)
         for volume, painted in zip((scans.fixed, scans.moving), synthesized, strict=True)
     )
     return fixed, moving
@@ -191,13 +184,11 @@ def _evidence(
     bundle: Bundle,
     random: torch.Generator,
     look: Look,
-    *,
-    both_structures: bool,
 ) -> Evidence:
     image = to_network(volume.hu, bundle.manifest.window_hu).to(bundle.device)
     # Near what was not scanned, structure is not the scan's own.
     valid = eroded(volume.valid.to(bundle.device))
-    like = _RAW + (_RAW if both_structures else _RAW[-1:])
+    like = _RAW + (_RAW if look.both_structures else _RAW[-1:])
     with torch.no_grad():
         # In half precision: it is the most that is ever needed, and the noise of a scan is far
         # above its rounding.
@@ -205,7 +196,7 @@ def _evidence(
         values = torch.empty(shape, dtype=torch.float16, device=image.device)
         _fill_structure(values[..., :STRUCTURE_CHANNELS], _smoothed(image, look.structure_sigma))
         painted = resize(synthesized.to(image.device), list(grid.shape_zyx))
-        if both_structures:
+        if look.both_structures:
             structure_of = _smoothed(painted, look.structure_sigma)
             _fill_structure(values[..., len(_RAW) : len(like) - 1], structure_of)
         for seen, channel in ((image, STRUCTURE_CHANNELS), (painted, len(like) - 1)):

@@ -20,7 +20,7 @@ _LARGEST_FACTOR = 2.1
 def with_slice_distance(level: Level, rigid: np.ndarray) -> np.ndarray:
     """``rigid``, or it with the body stretched from head to feet where that fits clearly better.
 
-    Breathing moves organs but leaves the body as long as it is, so a stretch of a quarter and more
+    Breathing moves organs but leaves the body as long as it is, so a stretch by a fifth and more
     is a wrong slice distance of one of the scans. Left to the deformation, it ends anywhere.
 
     Args:
