@@ -1,12 +1,23 @@
 """How the process gives memory back to the system."""
 
 import ctypes
+import os
 import sys
 
 # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD of malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGE_BYTES = 1 << 24
+_KEPT_BYTES = 1 << 28
 _NEVER = (1 << 31) - 1
+
+
+def use_large_pages() -> None:
+    """Has PyTorch ask Linux for pages of 2 MB instead of 4 KB, where the system offers them.
+
+    To hand out small pages one by one takes an eighth of a registration's processor time. What
+    the user's environment says goes first. Call it before the first tensor is made.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def return_large_blocks() -> None:
@@ -14,10 +25,12 @@ def return_large_blocks() -> None:
 
     By itself glibc learns to keep blocks of up to 32 MB, such as one volume on the networks' grid
     of a large pair, and what then lies between those in use is lost: most of a gigabyte in one
-    registration. Smaller blocks are kept, since to fetch them anew takes time. Call it once when a
-    process starts; other C libraries than glibc are left as they are.
+    registration. Smaller blocks are kept, up to 256 MB of them, since to fetch them anew takes
+    time. Call it once when a process starts; other C libraries than glibc are left as they are.
     """
     _set(_MMAP_THRESHOLD, _LARGE_BYTES)
+    # To set the one makes glibc return small blocks from 128 KB on.
+    _set(_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def keep_large_blocks() -> None:

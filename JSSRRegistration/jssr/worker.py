@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jssr import __version__
-from jssr.memory import return_large_blocks
+from jssr.memory import return_large_blocks, use_large_pages
 from jssr.service.protocol import PROTOCOL, Message
 from jssr.service.server import Perform, Server
 
@@ -33,6 +33,7 @@ def run(make_performer: Callable[[], Perform], devices: Callable[[], list[Messag
     # Ctrl-C in a terminal reaches the whole process group; only the client decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
+    use_large_pages()
     return_large_blocks()
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
     logging.getLogger("jssr").setLevel(logging.INFO)

@@ -28,7 +28,7 @@ print(resident_mb() - start)
 """
 
 
-def _kept_mb(script: str, *calls: str) -> float:
+def _number(script: str, *calls: str) -> float:
     done = subprocess.run(
         [sys.executable, "-c", script, *calls],
         env={"PYTHONPATH": str(_PACKAGE)},
@@ -42,16 +42,16 @@ def _kept_mb(script: str, *calls: str) -> float:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
 def test_freed_blocks_are_returned() -> None:
     """Of ten blocks of 20 MB five are in use; without the call the others stay as well."""
-    assert _kept_mb(_SCRIPT) > 150
-    assert 95 < _kept_mb(_SCRIPT, "return_large_blocks") < 125
+    assert _number(_SCRIPT) > 150
+    assert 95 < _number(_SCRIPT, "return_large_blocks") < 125
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
 def test_freed_blocks_are_kept() -> None:
     """A block of 60 MB that is freed stays, even after large blocks were to be returned."""
     script = _SCRIPT.replace("20_000_000", "60_000_000")
-    assert 295 < _kept_mb(script) < 330
-    assert _kept_mb(script, "return_large_blocks", "keep_large_blocks") > 550
+    assert 295 < _number(script) < 330
+    assert _number(script, "return_large_blocks", "keep_large_blocks") > 550
 
 
 # Many small blocks, all freed but the last, which lies above them.
@@ -71,5 +71,49 @@ print(full - resident_mb())
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
 def test_what_small_blocks_leave_behind_is_returned() -> None:
-    assert _kept_mb(_SMALL) < 20
-    assert _kept_mb(_SMALL, "return_unused") > 180
+    assert _number(_SMALL) < 20
+    assert _number(_SMALL, "return_unused") > 180
+
+
+_TOUCHED = """
+import resource
+import sys
+import torch
+from jssr import memory
+
+for name in sys.argv[1:]:
+    getattr(memory, name)()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(50_000_000)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def _offers_large_pages() -> bool:
+    setting = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    return setting.exists() and "[madvise]" in setting.read_text(encoding="ascii")
+
+
+@pytest.mark.skipif(not _offers_large_pages(), reason="the system gives no large pages on request")
+def test_a_tensor_takes_large_pages() -> None:
+    """200 MB are 48,829 small pages and 96 large ones."""
+    assert _number(_TOUCHED) > 40_000
+    assert _number(_TOUCHED, "use_large_pages") < 1_000
+
+
+_RESIZED = (
+    _SCRIPT[: _SCRIPT.index("np.ones(30")]
+    + """
+import resource
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    np.ones(10_000_000, np.uint8)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is asked for it")
+def test_smaller_blocks_are_kept() -> None:
+    """The 2,442 pages of a block of 10 MB are handed out once, not a hundred times."""
+    assert _number(_RESIZED, "return_large_blocks") < 10_000

@@ -9,7 +9,7 @@ from jssr import __version__
 from jssr.cli import batch, evaluate, phantom, register, training
 from jssr.cli.console import tell_error
 from jssr.errors import JSSRError
-from jssr.memory import return_large_blocks
+from jssr.memory import return_large_blocks, use_large_pages
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -64,5 +64,6 @@ for _group in (register, batch, evaluate, phantom, training):
 
 def main() -> None:
     """Runs the command with the process's arguments."""
+    use_large_pages()
     return_large_blocks()
     app(prog_name="jssr")

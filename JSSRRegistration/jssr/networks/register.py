@@ -246,20 +246,26 @@ def cropped(volume: torch.Tensor, margin: list[int]) -> torch.Tensor:
 
 
 def eroded(valid: torch.Tensor) -> torch.Tensor:
-    """``valid`` (0 or 1) without the two voxels along its border; beyond the grid none is valid.
+    """``valid`` (0 or 1) without the two voxels along its border; beyond the grid none is valid."""
+    rest = shrunk(shrunk(valid))
+    for axis in (2, 3, 4):
+        rest.narrow(axis, 0, 2).zero_()
+        rest.narrow(axis, rest.shape[axis] - 2, 2).zero_()
+    return rest
+
+
+def shrunk(mask: torch.Tensor) -> torch.Tensor:
+    """``mask`` (0 or 1) without the voxels that touch one outside of it; the grid's border stays.
 
     Products of slices, which a CPU makes faster than pooling.
     """
     for axis in (2, 3, 4):
-        count = valid.shape[axis]
-        for _ in range(2):
-            rest = valid.clone()
-            rest.narrow(axis, 1, count - 1).mul_(valid.narrow(axis, 0, count - 1))
-            rest.narrow(axis, 0, count - 1).mul_(valid.narrow(axis, 1, count - 1))
-            valid = rest
-        valid.narrow(axis, 0, 2).zero_()
-        valid.narrow(axis, count - 2, 2).zero_()
-    return valid
+        count = mask.shape[axis] - 1
+        rest = mask.clone()
+        rest.narrow(axis, 1, count).mul_(mask.narrow(axis, 0, count))
+        rest.narrow(axis, 0, count).mul_(mask.narrow(axis, 1, count))
+        mask = rest
+    return mask
 
 
 def valid_mean(features: torch.Tensor, valid: torch.Tensor, scale: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from jssr.bundle.load import Bundle
-from jssr.networks.register import eroded
+from jssr.networks.register import eroded, shrunk
 from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
 from jssr.registration.inference import Pair, Scans
 from jssr.registration.window import to_network
@@ -228,11 +228,11 @@ def _points(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:
 def _depth(valid: torch.Tensor, spacing_mm: float) -> torch.Tensor:
     """How deep a voxel lies inside what is ``valid``, in steps of one voxel."""
     steps = max(1, round(_DEPTH_MM / spacing_mm))
-    depth = valid.float()
-    outside = 1.0 - depth
+    inside = valid.to(torch.uint8)
+    depth = inside.clone()
     for _ in range(steps - 1):
-        outside = F.max_pool3d(outside, 3, 1, 1)
-        depth += 1.0 - outside
+        inside = shrunk(inside)
+        depth += inside
     return depth / steps
 
 
