@@ -17,7 +17,7 @@ from jssr.spatial.fields import compose_mm, exponentiate_mm, resample_field, smo
 from jssr.spatial.jacobian import jacobian_determinant
 from jssr.spatial.warp import Spacing, sample
 
-_SQUARINGS = 4
+_SQUARINGS = 2
 _SAMPLES = 20_000
 _JUDGING_SAMPLES = 60_000
 _LABEL_WEIGHT = 0.01
@@ -212,7 +212,7 @@ def _difference(
         field: on a grid of voxels of ``size_mm`` that exceeds the evidence's by ``margin_mm``.
         chosen: rows of ``here.values``.
     """
-    points, wanted = here.index_xyz(chosen), here.values[chosen].float()
+    points, wanted = here.index_xyz(chosen), here.values.index_select(0, chosen).float()
     on_field = ((points + 0.5) * here.spacing_mm + margin_mm) / size_mm - 0.5
     displacement = sample(field, on_field.t().reshape(1, 3, -1, 1, 1))[0, :, :, 0, 0].t()
     found = other.at(points + displacement / here.spacing_mm)

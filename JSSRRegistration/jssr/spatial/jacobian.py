@@ -23,12 +23,10 @@ def jacobian_determinant(displacement_mm: torch.Tensor, spacing_mm: Spacing) -> 
 
     Below zero the map folds. Nothing is clipped.
     """
-    m = jacobian_matrix(displacement_mm, spacing_mm)
-    return (
-        m[:, 0, 0] * (m[:, 1, 1] * m[:, 2, 2] - m[:, 1, 2] * m[:, 2, 1])
-        - m[:, 0, 1] * (m[:, 1, 0] * m[:, 2, 2] - m[:, 1, 2] * m[:, 2, 0])
-        + m[:, 0, 2] * (m[:, 1, 0] * m[:, 2, 1] - m[:, 1, 1] * m[:, 2, 0])
-    )
+    # Unbound, not indexed: the gradient of each indexing is a whole matrix of zeros.
+    rows = jacobian_matrix(displacement_mm, spacing_mm).unbind(dim=1)
+    (a, b, c), (d, e, f), (g, h, i) = (row.unbind(dim=1) for row in rows)
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
 def folding_fraction(determinant: torch.Tensor, mask: torch.Tensor) -> float:
