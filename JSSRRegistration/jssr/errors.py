@@ -13,7 +13,11 @@ class BundleError(InputError):
     """A model bundle is missing, damaged, altered or too new."""
 
 
-class DeviceError(InputError):
+class ResourceError(InputError):
+    """The computer lacks what the work needs; the same input may do when it has it."""
+
+
+class DeviceError(ResourceError):
     """The requested compute device is not there or too small."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jssr.errors import Cancelled, InputError
+from jssr.errors import Cancelled, DeviceError, InputError
 from jssr.io.atomic import OutputFolder
 from jssr.service.protocol import Job, RegisterJob
 from jssr.service.server import JobContext
@@ -40,6 +40,8 @@ def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
     context.progress("Register", 0.5)
     if "crash" in job.id:
         os.abort()
+    if job.device == "cuda":
+        raise DeviceError("There is no such GPU; choose the CPU.")
     if "slow" in job.id:
         while not context.cancelled():
             time.sleep(0.01)

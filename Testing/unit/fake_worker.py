@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jssr.errors import Cancelled, InputError
+from jssr.errors import Cancelled, InputError, ResourceError
 from jssr.service.protocol import Job
 from jssr.service.server import JobContext
 from jssr.worker import run
@@ -30,6 +30,8 @@ def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
         os.abort()
     if kind == "bad":
         raise InputError("The scan is empty; choose another one.")
+    if kind == "full":
+        raise ResourceError("There is no space left; free some.")
     if kind == "bug":
         raise ZeroDivisionError("division by zero")
     if kind == "memory":

@@ -135,6 +135,13 @@ def test_a_crash_fails_its_case_alone_and_is_tried_again(tmp_path: Path) -> None
     assert len(cohort.jobs()) == before + 1
 
 
+def test_cases_that_lacked_a_device_are_tried_again(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, ["P1", "P2"])
+    outcomes = cohort.run(BatchSettings(device="cuda"))
+    assert {outcome.kind for outcome in outcomes.values()} == {"other"}
+    assert all(outcome.done for outcome in cohort.run(BatchSettings(device="cpu")).values())
+
+
 def test_a_stopped_batch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = Cohort(tmp_path, ["P1", "slow", "P3"])
 

@@ -65,6 +65,7 @@ def test_what_a_job_prints_does_not_disturb_the_messages(worker: WorkerProcess) 
     ("name", "kind", "part"),
     [
         ("bad", "input", "The scan is empty"),
+        ("full", "resource", "no space left"),
         ("bug", "internal", "ZeroDivisionError"),
         ("memory", "memory", "not enough memory"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jssr.errors import Cancelled, InputError, JSSRError
+from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
 from jssr.service import runner as runner_module
 from jssr.service.client import worker_environment
 from jssr.service.protocol import Message, RegisterJob
@@ -69,9 +69,10 @@ def test_jobs_are_done_in_turn_by_one_worker(runner: Runner) -> None:
 
 
 def test_errors_become_exceptions_of_their_kind(runner: Runner) -> None:
-    bad, bug = submit(runner, "bad"), submit(runner, "bug")
+    bad, full, bug = (submit(runner, name) for name in ("bad", "full", "bug"))
     finish(runner)
-    assert isinstance(bad.errors[0], InputError)
+    assert type(bad.errors[0]) is InputError
+    assert isinstance(full.errors[0], ResourceError)
     assert isinstance(bug.errors[0], WorkerError)
 
 

@@ -1,7 +1,6 @@
 """Do the cases of a batch, one after the other, with one worker that keeps its model."""
 
 import glob
-import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +12,11 @@ from jssr.batch.cases import Case
 from jssr.batch.state import Outcome, State, fingerprint
 from jssr.batch.summary import write_summary
 from jssr.bundle.verify import verified_content
-from jssr.errors import Cancelled, InputError, JSSRError
+from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
 from jssr.registration.result import ALL_OUTPUTS, Output, Refine
 from jssr.service.protocol import Message, RegisterJob
 from jssr.service.runner import Listener, Runner
 
-_LOGGER = logging.getLogger(__name__)
 _WAIT_S = 0.1
 _NOT_IN_SUMMARY = ("type", "id", "output", "files")
 
@@ -120,7 +118,8 @@ def _do(
     if isinstance(error, Cancelled):
         raise error
     log("error", f"{case.name}: {error}")
-    kind = "input" if isinstance(error, InputError) else "other"
+    faulty = isinstance(error, InputError) and not isinstance(error, ResourceError)
+    kind = "input" if faulty else "other"
     return Outcome(False, mark, seconds, kind, _without_paths(str(error), case))
 
 

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from jssr.errors import InputError
+from jssr.errors import InputError, ResourceError
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
-def no_space_error(path: Path) -> InputError:
+def no_space_error(path: Path) -> ResourceError:
     """What to raise when ``path`` cannot be written for want of space."""
-    return InputError(
+    return ResourceError(
         f"There is no space left to write '{path}'; free some or choose another output folder."
     )
 
@@ -29,7 +29,7 @@ def explain_write_failure(error: BaseException | None, path: Path) -> InputError
     if error.errno in _NO_SPACE:
         return no_space_error(path)
     if error.errno in _NOT_ALLOWED:
-        return InputError(f"'{path}' cannot be written for want of permission; choose another.")
+        return ResourceError(f"'{path}' cannot be written for want of permission; choose another.")
     if error.errno == errno.ENOTDIR:
         return InputError(f"'{path}' would lie inside a file; choose another output folder.")
     return None
@@ -79,12 +79,10 @@ class OutputFolder:
         *,
         overwrite: bool = False,
         owned: Collection[str] = (),
-        required_bytes: int = 0,
     ) -> None:
         self._path = path.absolute()
         self._overwrite = overwrite
         self._owned = frozenset(owned)
-        self._required_bytes = required_bytes
         self._made_parents: list[Path] = []
         self._part: Path | None = None
 
@@ -92,12 +90,6 @@ class OutputFolder:
         self._refuse_existing()
         try:
             self._make_parents()
-            free = _free_bytes(self._path)
-            if free < self._required_bytes:
-                raise InputError(
-                    f"Writing to '{self._path}' needs {self._required_bytes / 1e6:.0f} MB and "
-                    f"{free / 1e6:.0f} MB are free; free some or choose another output folder."
-                )
             self._part = _hidden_sibling(self._path, "part")
         except BaseException as error:
             self._remove_parents()
@@ -123,7 +115,7 @@ class OutputFolder:
         self._discard(part, keep_parents=error is None)
         if isinstance(error, InputError) and str(part) in str(error):
             # A file in the hidden folder could not be written: users know the visible one.
-            raise InputError(str(error).replace(str(part), str(self._path))) from error
+            raise type(error)(str(error).replace(str(part), str(self._path))) from error
         self._raise_explained(error)
 
     def _refuse_existing(self) -> None:
@@ -198,8 +190,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _free_bytes(path: Path) -> int:
-    existing = next(p for p in (path, *path.parents) if p.exists())
-    return shutil.disk_usage(existing).free

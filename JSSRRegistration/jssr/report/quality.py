@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr import __version__
-from jssr.errors import InputError
+from jssr.errors import ResourceError
 from jssr.evaluation import page
 from jssr.io.atomic import whole_file
 from jssr.registration.result import Output, RegistrationResult
@@ -28,12 +28,12 @@ def write_report(
         moving: the original moving scan; without it there are no pictures of before.
 
     Raises:
-        InputError: matplotlib is not installed, or the file cannot be written.
+        ResourceError: matplotlib is not installed, or the file cannot be written.
     """
     try:
         html = quality_report(result, fixed, moving)
     except ModuleNotFoundError as error:
-        raise InputError(
+        raise ResourceError(
             f"The report needs the Python package '{error.name}'; install it or leave the report "
             "out of the outputs."
         ) from error

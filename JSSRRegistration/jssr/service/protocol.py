@@ -16,8 +16,10 @@ From the worker::
     {"type": "result", "id": "1", "output": "folder", "files": {…}, "metrics": {…}, …}
     {"type": "error", "id": "1", "kind": "input", "message": "One sentence for the user."}
 
-``kind`` is ``input``, ``cancelled``, ``memory`` or ``internal``; ``id`` is null for a line that is
-no message. ``"ending": true`` beside an error says that the worker ends with it.
+``kind`` is ``input``, ``resource`` (the computer lacks something else than memory), ``cancelled``,
+``memory`` or ``internal``. ``id`` is null where no job is meant: for a line that is no message, a
+worker that cannot start, a log line between jobs. ``"ending": true`` beside an error says that the
+worker ends with it.
 """
 
 import json

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jssr import __version__
-from jssr.errors import Cancelled, InputError, JSSRError
+from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
 from jssr.service.client import WorkerProcess, worker_command, worker_environment
 from jssr.service.protocol import PROTOCOL, Job, Message, job_message
 
@@ -193,6 +193,8 @@ def _error(message: Message) -> JSSRError:
     text = message["message"]
     if message["kind"] == "cancelled":
         return Cancelled(text)
+    if message["kind"] == "resource":
+        return ResourceError(text)
     return InputError(text) if message["kind"] == "input" else WorkerError(text)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jssr.errors import Cancelled, InputError, JSSRError
+from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
 from jssr.service.protocol import MAXIMUM_LINE_BYTES, Job, Message, decode, encode, parse_job
 
 _LOGGER = logging.getLogger(__name__)
@@ -212,6 +212,8 @@ def describe_error(error: BaseException) -> Message:
     """``kind`` and ``message`` of an error message."""
     if isinstance(error, Cancelled):
         return {"kind": "cancelled", "message": "The registration was cancelled."}
+    if isinstance(error, ResourceError):
+        return {"kind": "resource", "message": str(error)}
     if isinstance(error, JSSRError):
         return {"kind": "input", "message": str(error)}
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
