@@ -105,6 +105,7 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
             start,
             bundle,
             Refine.FAST,
+            0,
             lambda: None,
         )
 

@@ -35,10 +35,12 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
 
 
-def refined(pair: Pair, answer: Answer, bundle: Bundle, effort: Refine = Refine.FAST) -> Answer:
+def refined(
+    pair: Pair, answer: Answer, bundle: Bundle, effort: Refine = Refine.FAST, seed: int = 0
+) -> Answer:
     """Refined as if the generator repainted nothing."""
-    finer = partial(finer_scans, pair)
-    return refine_answer(pair, finer, unpainted(pair, bundle), answer, bundle, effort, lambda: None)
+    finer, painted = partial(finer_scans, pair), unpainted(pair, bundle)
+    return refine_answer(pair, finer, painted, answer, bundle, effort, seed, lambda: None)
 
 
 def unpainted(pair: Pair, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
@@ -59,6 +61,14 @@ def test_finds_a_known_motion(bundle: Bundle, size_mm: float) -> None:
     after = error_mm(pair, refined(pair, no_motion(pair), bundle), truth)
     assert after.mean() < 0.35 * before.mean()
     assert after.max() < before.max()
+
+
+def test_the_seed_chooses_the_points(bundle: Bundle) -> None:
+    pair, _ = moved_pair(3, 8.0)
+    first, same, other = (refined(pair, no_motion(pair), bundle, seed=s) for s in (1, 1, 2))
+    assert torch.equal(first.fixed_to_moving_mm, same.fixed_to_moving_mm)
+    difference = (first.fixed_to_moving_mm - other.fixed_to_moving_mm).norm(dim=1)
+    assert 0.01 < float(difference.max()) < 4.0
 
 
 @pytest.mark.slow
@@ -157,6 +167,7 @@ def test_a_request_to_stop_is_heard(bundle: Bundle) -> None:
             no_motion(pair),
             bundle,
             Refine.FAST,
+            0,
             stop,
         )
 

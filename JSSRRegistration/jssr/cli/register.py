@@ -65,7 +65,11 @@ OverwriteOption = Annotated[
 ]
 SeedOption = Annotated[
     int,
-    typer.Option(metavar="N", help="The same seed gives the same result.", rich_help_panel=_METHOD),
+    typer.Option(
+        metavar="N",
+        help="Chooses the refinement's random points; the same seed, the same result.",
+        rich_help_panel=_METHOD,
+    ),
 ]
 RefineOption = Annotated[
     Refine,

@@ -113,14 +113,13 @@ def register(
             fills a scan's box beside its field of view.
         refine: instance optimization after the networks.
         outputs: which volumes to make; transforms and figures always come.
-        seed: seeds every random number; the same seed gives the same result.
+        seed: of the points that the refinement draws; nothing else is left to chance.
         progress, cancelled: callbacks; see :mod:`jssr.registration.result`.
 
     Raises:
         InputError: the scans do not overlap after pre-alignment.
         Cancelled: ``cancelled`` said so.
     """
-    torch.manual_seed(seed)
     steps = _Steps(progress, cancelled)
     with steps.step("Pre-align"):
         scans = Scan.of(fixed), Scan.of(moving)
@@ -140,7 +139,7 @@ def register(
         with steps.step("Refine"):
             both, answer = both_ways(pair, synthesized, answer, bundle)
             finer = partial(prepared.finer, linear)
-            answer = refine_answer(pair, finer, both, answer, bundle, refine, steps.check)
+            answer = refine_answer(pair, finer, both, answer, bundle, refine, seed, steps.check)
     with steps.step("Check"):
         settled = settle(linear, pair, finished(answer, pair.field_grid))
         judged = pair

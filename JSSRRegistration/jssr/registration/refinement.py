@@ -23,7 +23,7 @@ _JUDGING_SAMPLES = 60_000
 _LABEL_WEIGHT = 0.01
 _LESION_WEIGHT = 0.002
 _DEPTH_NOISE = 0.02
-_SEED = 20200823
+_FIRST_SEED = 20200823
 
 
 _BothWays = tuple[torch.Tensor, torch.Tensor]
@@ -75,6 +75,7 @@ def refine_answer(
     answer: Answer,
     bundle: Bundle,
     effort: Refine,
+    seed: int,
     check: Callable[[], None],
 ) -> Answer:
     """``answer`` improved on this pair; a level's step is kept only if it lowers the objective.
@@ -90,9 +91,10 @@ def refine_answer(
         finer: makes both scans on a finer grid over the same box; called when they are needed, and
             let go of as soon as possible.
         synthesized: the fixed and the moving scan, each in the other's phase.
+        seed: of the random points.
         check: called between iterations; may raise to stop.
     """
-    random = torch.Generator().manual_seed(_SEED)
+    random = torch.Generator().manual_seed(_FIRST_SEED + seed)
     space = _space(pair, bundle)
     coarse, fine = _PLANS[effort]
     there = answer.fixed_to_moving_mm.to(bundle.device)
