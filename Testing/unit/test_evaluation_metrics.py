@@ -56,8 +56,8 @@ def test_surface_distances_equal_monai_in_mm(organs):
 def test_surface_distance_of_a_shifted_mask_is_the_shift(organs):
     first, _ = organs
     shifted = np.roll(first, 2, axis=0)
-    assert metrics.hd95_mm(first, shifted, SPACING) == pytest.approx(5.0)
-    assert metrics.mean_surface_distance_mm(first, first, SPACING) == 0.0
+    assert metrics.surface_distance(first, shifted, SPACING).hd95_mm == pytest.approx(5.0)
+    assert metrics.surface_distance(first, first, SPACING).mean_mm == 0.0
 
 
 def test_surface_distance_needs_both_masks(organs):
@@ -109,13 +109,13 @@ def test_jacobian_of_a_linear_map_does_not_depend_on_the_grid():
     np.testing.assert_allclose(found, np.linalg.det(np.eye(3) + matrix), atol=1e-5)
 
 
-def test_volume_change_of_a_scaling():
+def test_determinant_of_a_scaling():
     z, y, x = np.indices((12, 12, 12))
     points = np.stack([x * SPACING[0], y * SPACING[1], z * SPACING[2]])
     determinant = metrics.jacobian(0.1 * points, SPACING, np.eye(3))
     mask = np.zeros((12, 12, 12), bool)
     mask[4:8, 4:8, 4:8] = True
-    assert metrics.volume_change(determinant, mask) == pytest.approx(1.1**3 - 1, rel=1e-5)
+    np.testing.assert_allclose(determinant[mask], 1.1**3, rtol=1e-5)
     assert metrics.log_jacobian_sd(determinant, mask) == pytest.approx(0.0, abs=1e-5)
     assert metrics.folding_fraction(determinant, mask) == 0.0
 

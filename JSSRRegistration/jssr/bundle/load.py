@@ -8,13 +8,11 @@ from pathlib import Path
 import torch
 
 from jssr.bundle.manifest import SCRIPTED_NETWORKS, WEIGHTS_NAME, Manifest, script_name
-from jssr.bundle.verify import BundleContent, verified_content, verify_bundle
+from jssr.bundle.verify import BundleContent, verified_content
 from jssr.bundle.weights import weights_from_bytes
 from jssr.errors import BundleError
 from jssr.networks.build import Networks, build_networks
 from jssr.networks.config import NetworksConfig
-
-__all__ = ["Bundle", "load_bundle", "load_networks", "verify_bundle"]
 
 _LOG = logging.getLogger(__name__)
 

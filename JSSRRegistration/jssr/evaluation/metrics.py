@@ -50,24 +50,11 @@ def surface_distance(a: np.ndarray, b: np.ndarray, spacing_mm: Spacing) -> Surfa
     )
 
 
-def hd95_mm(a: np.ndarray, b: np.ndarray, spacing_mm: Spacing) -> float | None:
-    """95th percentile Hausdorff distance in mm; see :func:`surface_distance`."""
-    distance = surface_distance(a, b, spacing_mm)
-    return None if distance is None else distance.hd95_mm
-
-
-def mean_surface_distance_mm(a: np.ndarray, b: np.ndarray, spacing_mm: Spacing) -> float | None:
-    """Symmetric mean surface distance in mm; see :func:`surface_distance`."""
-    distance = surface_distance(a, b, spacing_mm)
-    return None if distance is None else distance.mean_mm
-
-
 @dataclass(frozen=True)
 class RegistrationError:
     """Distance between where a transform sends points and where they belong, in mm."""
 
     mean_mm: float
-    median_mm: float
     p95_mm: float
     max_mm: float
 
@@ -120,11 +107,6 @@ def log_jacobian_sd(determinant: np.ndarray, mask: np.ndarray) -> float | None:
     )
 
 
-def volume_change(determinant: np.ndarray, mask: np.ndarray) -> float | None:
-    """Relative volume change of a structure under the map: the mean of J over it, minus one."""
-    return float(determinant[mask].mean() - 1.0) if mask.any() else None
-
-
 def mean_absolute_error(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float | None:
     """Mean absolute difference over the mask, in the images' unit."""
     if not mask.any():
@@ -164,7 +146,6 @@ def structural_similarity(a: np.ndarray, b: np.ndarray, data_range: float) -> fl
 def _summary(error: np.ndarray) -> RegistrationError:
     return RegistrationError(
         mean_mm=float(error.mean()),
-        median_mm=float(np.median(error)),
         p95_mm=float(np.percentile(error, 95)),
         max_mm=float(error.max()),
     )
@@ -194,10 +175,6 @@ def _distance_to(surface: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     distance = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
     # Inside a thick patch of surface the signed distance is negative; the surface is at zero.
     return np.maximum(sitk.GetArrayFromImage(distance), 0.0)
-
-
-def _volume(values: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(values, np.float64))[None, None]
 
 
 def _window_mean(volume: torch.Tensor) -> torch.Tensor:

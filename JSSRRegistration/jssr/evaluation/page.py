@@ -32,7 +32,6 @@ th, td { padding:6px 12px; text-align:right; border-bottom:1px solid var(--line)
 th:first-child, td:first-child { text-align:left; padding-left:2px; }
 td.text, th.text { text-align:left; white-space:normal; }
 thead th { color:var(--soft); font-weight:600; vertical-align:bottom; }
-tr.best td, td.best { font-weight:650; }
 .muted { color:var(--soft); }
 figure { margin:14px 0 4px; }
 figure img { max-width:100%; height:auto; border-radius:6px; display:block; }

@@ -1,7 +1,7 @@
 """The client's side of the protocol: starts a worker process and exchanges messages with it.
 
-Two threads read the worker's output, so nothing here ever blocks the caller: take what has arrived
-with :meth:`WorkerProcess.poll` or wait for it with :meth:`WorkerProcess.wait`.
+Two threads read the worker's output, so nothing here blocks the caller for longer than it asked
+:meth:`WorkerProcess.wait` to.
 """
 
 import collections
@@ -63,13 +63,6 @@ class WorkerProcess:
         with contextlib.suppress(OSError, ValueError):
             stream.write(encode(message))
             stream.flush()
-
-    def poll(self) -> list[Message]:
-        """The messages that have arrived since the last call."""
-        messages = []
-        while (message := self.wait(0)) is not None:
-            messages.append(message)
-        return messages
 
     def wait(self, timeout_s: float) -> Message | None:
         """The next message, or ``None`` if there is none within ``timeout_s``."""

@@ -54,7 +54,6 @@ class TrainingProgress:
     stage_step: int
     stage_steps: int
     step: int
-    total_steps: int
     steps_per_second: float
     seconds_left: float
     report: StepReport
@@ -209,15 +208,14 @@ class Trainer:
                 self._position.step, "the gradient was not finite; the step was skipped"
             )
         if self._progress is not None:
-            total = sum(item.steps for item in self._config.stages)
-            left = (total - self._position.step) / max(1e-9, rate)
+            steps = sum(item.steps for item in self._config.stages)
+            left = (steps - self._position.step) / max(1e-9, rate)
             self._progress(
                 TrainingProgress(
                     stage.name,
                     self._position.stage_step,
                     stage.steps,
                     self._position.step,
-                    total,
                     rate,
                     left,
                     report,
