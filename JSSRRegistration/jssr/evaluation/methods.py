@@ -3,7 +3,7 @@
 import shutil
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib.metadata import distributions
 from pathlib import Path
 
 from jssr.errors import InputError
@@ -22,7 +22,7 @@ class Method:
         title: for tables and legends.
         settings, source: what it runs with, and whose advice that is.
         function: ``module:function`` inside ``jssr.evaluation.peers``; ``None`` for JSSR itself.
-        package: the Python package it needs, by import name.
+        package: the Python package it needs, as pip calls it.
         programs: the programs it needs on the path.
         refine: how JSSR refines; ``None`` for a peer.
     """
@@ -38,7 +38,7 @@ class Method:
 
     def missing(self) -> str | None:
         """What must be installed before it can run, in one sentence; ``None`` if nothing."""
-        if self.package is not None and find_spec(self.package) is None:
+        if self.package is not None and not any(distributions(name=self.package)):
             return f"The package '{self.package}' is not installed."
         absent = [program for program in self.programs if shutil.which(program) is None]
         return f"The program '{absent[0]}' is not on the path." if absent else None
@@ -126,7 +126,7 @@ METHODS: tuple[Method, ...] = (
         "three levels of 500 iterations, 10 mm grid, 5000 samples",
         "Elastix Model Zoo, Par0035 (follow-up chest CT)",
         function="elastix:register_elastix",
-        package="itk",
+        package="itk-elastix",
     ),
     Method(
         "ants-syn",
@@ -134,7 +134,7 @@ METHODS: tuple[Method, ...] = (
         "antsRegistrationSyN[s]: rigid, affine, SyN as in ANTs' script of that name",
         "ANTsPy, registration()",
         function="ants:register_syn",
-        package="ants",
+        package="antspyx",
     ),
     Method(
         "convexadam",
