@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -14,7 +14,7 @@ from jssr.batch.state import Outcome
 from jssr.batch.summary import PAGE_NAME
 from jssr.errors import JSSRError
 from jssr.labels import Phase
-from jssr.registration.result import Output, Refine
+from jssr.registration.result import ALL_OUTPUTS, Output, Refine
 from jssr.service.client import worker_command
 from jssr.service.runner import Runner
 from JSSRRegistrationLib.batch_scene import saveCaseScene
@@ -23,7 +23,6 @@ from JSSRRegistrationLib.packages import MissingPackages, missingPackages
 from JSSRRegistrationLib.runner import slicerPython
 
 SUCCESS, SOME_FAILED, BAD_INPUT = 0, 1, 2
-_REPORT = "report"
 
 
 def main(arguments: Sequence[str], stream: TextIO | None = None) -> int:
@@ -50,7 +49,7 @@ def _run(options: argparse.Namespace, stream: TextIO) -> int:
         options.model,
         options.device,
         Refine(options.refine),
-        frozenset(Output(name) for name in options.outputs),
+        options.outputs,
         options.seed,
     )
     listener = _Listener(stream, options.scene)
@@ -98,14 +97,22 @@ class _Listener:
             _tell(self._stream, message)
 
 
-def _requirePackages(install: bool, outputs: Sequence[str], stream: TextIO) -> None:
+def _requirePackages(install: bool, outputs: Collection[Output], stream: TextIO) -> None:
     if install:
         JSSRRegistrationLogic().installPackages(lambda level, message: _tell(stream, message))
-    missing = missingPackages(_REPORT in outputs)
+    missing = missingPackages(Output.REPORT in outputs)
     if missing:
         raise MissingPackages(
             f"{', '.join(missing)} must be installed first; add --install to do so."
         )
+
+
+def _outputs(text: str) -> frozenset[Output]:
+    try:
+        return frozenset(Output(name.strip()) for name in text.split(","))
+    except ValueError as error:
+        names = ", ".join(output.value for output in Output)
+        raise argparse.ArgumentTypeError(f"{error}; choose among {names}") from error
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -117,8 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--input", type=Path, required=True, help="CSV table, or folder with a folder a patient")
     add("--output", type=Path, required=True, help="folder for the results; a stopped run goes on")
     add("--fixed-phase", default=Phase.PORTAL_VENOUS.value, choices=[p.value for p in Phase])
-    names = [output.value for output in Output]
-    add("--outputs", nargs="+", default=names, choices=names, help="default: all of them")
+    add("--outputs", type=_outputs, default=ALL_OUTPUTS, help="comma-separated; default: all")
     add("--refine", default=Refine.FAST.value, choices=[refine.value for refine in Refine])
     add("--model", type=Path, help="model bundle, a folder or a zip; default: the shipped one")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")

@@ -127,6 +127,15 @@ def test_bad_input_ends_slicer_with_its_own_code(
     assert script(*arguments) == BAD_INPUT
 
 
+def test_outputs_are_named_as_for_the_command(
+    script: Script, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--input", table, "--output", table.parent / "results")
+    assert script(*arguments, "--outputs", "transform,gold") == BAD_INPUT
+    assert "'gold'" in capsys.readouterr().err
+    assert script(*arguments, "--outputs", "transform,metrics") == SOME_FAILED
+
+
 def test_help_ends_slicer_too(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
     assert script("--help") == SUCCESS
     assert "--scene" in capsys.readouterr().out
