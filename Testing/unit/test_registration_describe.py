@@ -63,6 +63,7 @@ def test_a_bundle_in_a_folder_and_in_a_zip(tmp_path: Path, packed: bool) -> None
     card, figures = describe(path)
     assert _values(card)["name"] == "untrained"
     assert _values(card)["limits"] == "knows nothing"
+    assert _values(card)["labels"].startswith("1 liver, 2 lesion, 3 spleen")
     assert figures.rows == [("liver error", "1.25 mm", "no data at all")]
 
 

@@ -15,6 +15,7 @@ from jssr.errors import InputError
 from jssr.io.checks import is_hounsfield
 from jssr.io.dicom import list_series
 from jssr.io.images import read_image
+from jssr.labels import LABELS
 from jssr.registration.result import Output
 from jssr.registration.write import OUTPUT_FILES
 from jssr.spatial.geometry import Geometry
@@ -72,6 +73,7 @@ def describe_bundle(manifest: Manifest) -> list[Section]:
         ("window", f"{low:g} to {high:g} HU"),
         ("working spacing", f"{manifest.spacing_mm:g} mm"),
         ("phases", ", ".join(phase.value for phase in manifest.phases)),
+        ("labels", ", ".join(f"{label.index} {label.name}" for label in LABELS)),
         ("files", "whole: every SHA-256 fits"),
     ]
     figures = [(f.name, f"{f.value:g} {f.unit}".strip(), f.measured_on) for f in manifest.figures]
