@@ -1,1 +1,1 @@
-"""What JSSR needs of Slicer: MRML nodes, the worker process, tables, terminology. No Qt in here."""
+"""What JSSR needs of Slicer: MRML nodes, the worker process, tables, terminology, panel."""

@@ -26,7 +26,7 @@ class RegistrationNodes:
 
     ``nodes`` holds one MRML node for each output that was asked for. ``summary`` is
     :meth:`jssr.registration.result.RegistrationResult.summary`: ``verdict`` (``level``: ``good``,
-    ``doubtful`` or ``failed``; ``reasons``: sentences), ``fixed_phase``, ``moving_phase``
+    ``doubtful`` or ``failed``; ``reasons``: clauses), ``fixed_phase``, ``moving_phase``
     (``phase``, ``given``), ``metrics``, ``model``, ``device``, ``seed``.
     """
 

@@ -61,7 +61,7 @@ def summary_row(case: Case, outcome: Outcome | None) -> dict[str, str]:
         "liver_dice_after": _figure(liver.get("dice_after")),
         "deformation_p95_mm": _figure(metrics["deformation"]["p95_mm"]),
         "folding_percent": _figure(100 * metrics["deformation"]["folding_fraction"]),
-        "message": " ".join(verdict["reasons"]),
+        "message": "; ".join(verdict["reasons"]),
     }
 
 

@@ -70,8 +70,8 @@ def open_source(path: Path | None) -> BundleSource:
     root = path if path.is_dir() else _zip_root(path)
     if not (root / MANIFEST_NAME).is_file():
         raise BundleError(
-            f"{path.name} is no model bundle: it has no {MANIFEST_NAME}; give the folder or zip "
-            "that 'jssr export' wrote."
+            f"{path.name} is no model bundle: it has no {MANIFEST_NAME}; give the folder "
+            "that 'jssr export' wrote, or a zip of it."
         )
     return BundleSource(root, path.name)
 
@@ -83,7 +83,7 @@ def _zip_root(path: Path) -> Place:
     except (OSError, zipfile.BadZipFile) as error:
         raise BundleError(
             f"{path.name} is no model bundle: it is neither a folder nor a readable zip; give the "
-            "folder or zip that 'jssr export' wrote."
+            "folder that 'jssr export' wrote, or a zip of it."
         ) from error
     root = zipfile.Path(archive)
     names = archive.namelist()

@@ -58,8 +58,8 @@ class CaseData:
 
     Attributes:
         truth_mm: ``(3, z, y, x)`` true displacement on the fixed grid, LPS.
-        body, liver: ``(z, y, x)`` fixed voxels where the truth is known; ``None`` without a truth
-            or without a segmentation.
+        body, liver: ``(z, y, x)`` fixed voxels of tissue and of the liver where the truth is known,
+            all of them without a truth; no ``liver`` without a fixed segmentation.
         synthesis_truth: the moving scan as it would look in the fixed scan's phase, HU.
         landmarks: fixed and moving points, each ``(n, 3)`` LPS mm.
     """

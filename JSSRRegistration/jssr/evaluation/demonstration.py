@@ -26,7 +26,7 @@ from jssr.spatial.transform import SpatialTransform
 PATIENT_FOLDER = "patient"
 _SHAPE_ZYX, _SPACING_MM = (72, 96, 128), 3.0
 _LIVER_LEVEL_MM, _LESIONS = 30.0, 4
-# Seeds from here on belong to demonstrations; no training draws them.
+# Seeds from here to 1,000,000 belong to demonstrations; no training draws them.
 _FIRST_SEED = 900_000
 
 

@@ -109,7 +109,7 @@ def evaluate_bundle(
 
 
 def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> Row:
-    """Every figure of one pair registered with ``bundle``; ``_before`` is the linear part alone."""
+    """Every figure of one pair registered with ``bundle``; ``before_``: the linear part alone."""
     case = data.case
     result = register(data.fixed, data.moving, bundle, refine=refine, outputs=_OUTPUTS, seed=seed)
     linear = result.fixed_to_moving.linear

@@ -51,7 +51,7 @@ class Judged:
 
     @property
     def failed(self) -> bool:
-        """More than 5 mm mean error in the liver, or no truth to reach."""
+        """More than 5 mm mean error in the liver, no truth to reach, or no result at all."""
         return self.error_liver_mm is None or self.error_liver_mm > FAILED_FROM_MM
 
     @property

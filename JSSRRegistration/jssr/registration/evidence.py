@@ -220,7 +220,7 @@ def _smoothed(image: torch.Tensor, sigma: float) -> torch.Tensor:
 
 
 def _points(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:
-    """Flat indices of random voxels of ``mask`` ``(1, 1, z, y, x)``, most of them drawn once."""
+    """Flat indices of random voxels of ``mask`` ``(1, 1, z, y, x)``, some more than once."""
     drawn = torch.randint(mask.numel(), (_CANDIDATES,), generator=random).to(mask.device)
     return drawn[mask.flatten()[drawn]]
 

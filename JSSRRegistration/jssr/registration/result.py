@@ -73,7 +73,7 @@ class PhaseGuess:
 
 @dataclass(frozen=True)
 class Deformation:
-    """The displacement beyond the linear part, over the fixed body.
+    """The displacement beyond the linear part, over the fixed body as far as both scans show it.
 
     ``stretch`` is by how much the body as a whole is longer in the moving scan along x, y and z:
     the diagonal of the affine map nearest to the displacement, 0 of none.
@@ -91,8 +91,9 @@ class Deformation:
 class OrganFigures:
     """One organ before (linear part only) and after registration.
 
-    ``volume_change`` is warped over original volume minus one, from the Jacobian; Dice and change
-    are ``None`` where the organ is absent or cut by a field of view.
+    Dice counts what both scans show. ``volume_change`` is the mean Jacobian determinant over the
+    fixed organ minus one: positive where it is larger in the moving scan. Both are ``None`` where a
+    scan holds less than 5 ml of the organ; the change also where a field of view cuts it.
     """
 
     name: str
@@ -129,10 +130,12 @@ class MeanIntensity:
 class Metrics:
     """The figures of one registration; none of them needs a truth.
 
-    ``similarity`` is local correlation of gradient structure in the shared field, -1 to 1.
+    ``similarity_before``, ``similarity_after``: mean absolute local correlation of both scans
+    inside the fixed body, 0 to 1.
     ``overlap_fraction`` is the part of the fixed body that the moving scan covers.
     ``linear_stretch`` is by how much the linear part lengthens along x, y and z, 0 of a rigid one.
-    ``synthesis_dice`` is the mean Dice of S(G(x)) with S(x), ``None`` without a generator.
+    ``synthesis_dice`` is the mean Dice of S(G(x)) with S(x), ``None`` if no output needs S(G(x)) or
+    S finds no organ.
     """
 
     overlap_fraction: float

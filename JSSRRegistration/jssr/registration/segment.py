@@ -25,8 +25,7 @@ class Segmentation:
 
     Attributes:
         hu: ``(z, y, x)`` float32 on ``grid``, -1024 outside the scan.
-        probabilities: ``(1, classes, z, y, x)`` float16 on ``grid``, CPU; background outside the
-            patient.
+        probabilities: ``(1, classes, z, y, x)`` on ``grid``, CPU; background outside the patient.
         grid: axis-aligned, the bundle's spacing, around the scan's whole field of view.
     """
 
@@ -76,7 +75,7 @@ def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
 
 
 def label_map(probabilities: torch.Tensor, grid: Geometry, image: sitk.Image) -> sitk.Image:
-    """The winning label of each voxel of ``image``, uint8, from probabilities on a coarser grid.
+    """The label of each voxel of ``image`` that is likelier than not, uint8; else background.
 
     Each organ is interpolated inside its own box, so the memory stays small whatever the scan.
 

@@ -88,7 +88,7 @@ class DataConfig(Section):
 
 
 class AugmentationConfig(Section):
-    """What varies a pair on the training device; all probabilities are per pair."""
+    """What varies a pair on the training device; probabilities are per pair or per scan."""
 
     swap: float = Field(default=0.5, ge=0, le=1, description="fixed and moving change places")
     affine: float = Field(
@@ -102,7 +102,7 @@ class AugmentationConfig(Section):
     )
     misalignment_mm: float = Field(default=6.0, ge=0)
     misalignment_degrees: float = Field(default=2.0, ge=0)
-    intensity: float = Field(default=0.5, ge=0, le=1, description="HU scaled and shifted, gamma")
+    intensity: float = Field(default=0.5, ge=0, le=1, description="HU scaled and shifted")
     noise: float = Field(default=0.3, ge=0, le=1, description="noise added")
     noise_hu: float = Field(default=20.0, ge=0)
     blur: float = Field(

@@ -30,15 +30,15 @@ def local_correlation_loss(
 ) -> Tensor:
     """One minus the mean squared local correlation coefficient over cubes.
 
-    ``cc = cov(a, b)^2 / (var a * var b + epsilon)`` in cubes of ``2 radius + 1`` voxels. Means are
-    taken off globally before squaring and variances are held at zero from below:
+    ``cc = cov(a, b)^2 / (var a * var b + epsilon^2)`` in cubes of ``2 radius + 1`` voxels. Means
+    are taken off globally before squaring and variances are held at zero from below:
     ``E[a^2] - E[a]^2`` of a flat patch must not turn negative.
 
     Args:
         first, second: (B, 1, z, y, x).
         mask: (B, 1, z, y, x), centres of cubes that count.
         radius: half width of the cube, voxels.
-        epsilon: keeps flat patches at no correlation, in squared intensity.
+        epsilon: keeps flat patches at no correlation; a variance, in squared intensity.
 
     Returns:
         A scalar between 0 (related everywhere) and 1.
