@@ -36,7 +36,7 @@ def write_dicom_series(
     prefix: str = "slice",
 ) -> list[Path]:
     """Writes each slice of an int16 image as DICOM, at ``positions_mm`` ``(n, 3)`` or its own."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
     direction = image.GetDirection()

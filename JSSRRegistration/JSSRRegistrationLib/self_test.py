@@ -188,5 +188,5 @@ def _writeScan(node: Any, path: Path) -> None:
 def _runBatch(root: Path) -> tuple[int, str]:
     said = io.StringIO()
     arguments = ["--input", root / "table.csv", "--output", root / "output", "--refine", "off"]
-    arguments += ["--outputs", "transform", "metrics"]
+    arguments += ["--outputs", "transform,metrics"]
     return batch.main([str(argument) for argument in arguments], said), said.getvalue()

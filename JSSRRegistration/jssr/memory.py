@@ -11,6 +11,17 @@ _KEPT_BYTES = 1 << 28
 _NEVER = (1 << 31) - 1
 
 
+_ALLOCATION_FAILED = ("DefaultCPUAllocator", "Failed to allocate memory")
+"""What PyTorch and ITK say, as a plain ``RuntimeError``."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether Python, PyTorch (CPU or GPU) or ITK found no memory."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and any(t in str(error) for t in _ALLOCATION_FAILED)
+
+
 def use_large_pages() -> None:
     """Has PyTorch ask Linux for pages of 2 MB instead of 4 KB, where the system offers them.
 

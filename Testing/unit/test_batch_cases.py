@@ -7,6 +7,7 @@ import pytest
 from jssr.batch.cases import read_cases
 from jssr.errors import InputError
 from jssr.labels import Phase
+from sample_scans import scan_image, write_dicom_series
 
 
 def table(tmp_path: Path, *lines: str) -> Path:
@@ -119,3 +120,11 @@ def test_a_folder_of_studies(tmp_path: Path) -> None:
     assert cases[0].fixed.image == tmp_path / "P1/portal.nii.gz"
     assert cases[1].fixed.image == tmp_path / "P2/2024/PV"
     assert cases[1].moving.image == tmp_path / "P2/2024/delayed"
+
+
+def test_slices_that_are_named_by_their_uid_are_found(tmp_path: Path) -> None:
+    for phase in ("portal", "arterial"):
+        for path in write_dicom_series(scan_image(), tmp_path / "P1" / phase):
+            path.rename(path.with_name(f"CT.1.2.840.{path.stem[-3:]}"))
+    (case,) = read_cases(tmp_path)
+    assert case.fixed.image.name == "portal" and case.moving.image.name == "arterial"

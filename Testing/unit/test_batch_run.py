@@ -14,7 +14,7 @@ from jssr.batch.cases import Case, read_cases
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
 from jssr.batch.state import STATE_NAME, Outcome
 from jssr.batch.summary import PAGE_NAME, TABLE_NAME
-from jssr.errors import InputError
+from jssr.errors import InputError, ResourceError
 from jssr.registration.result import Refine
 from jssr.service.client import worker_environment
 from jssr.service.runner import Runner
@@ -140,6 +140,23 @@ def test_cases_that_lacked_a_device_are_tried_again(tmp_path: Path) -> None:
     outcomes = cohort.run(BatchSettings(device="cuda"))
     assert {outcome.kind for outcome in outcomes.values()} == {"other"}
     assert all(outcome.done for outcome in cohort.run(BatchSettings(device="cpu")).values())
+
+
+def test_a_table_that_is_open_elsewhere_does_not_end_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = Cohort(tmp_path, ["P1", "P2"])
+    written: list[int] = []
+
+    def locked_at_first(output: Path, cases: list[Case], outcomes: dict[str, Outcome]) -> None:
+        written.append(len(outcomes))
+        if len(outcomes) == 1:
+            raise ResourceError("'summary.csv' cannot be written for want of permission.")
+
+    monkeypatch.setattr(run_module, "write_summary", locked_at_first)
+    assert all(outcome.done for outcome in cohort.run().values())
+    assert written == [1, 2]
+    assert any("summary.csv" in line for line in cohort.logged)
 
 
 def test_a_stopped_batch_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jssr.errors import InputError
-from jssr.io.atomic import OutputFolder, whole_file
+from jssr.io.atomic import OutputFolder, leftovers, whole_file
 
 
 def _tree(folder: Path) -> set[str]:
@@ -47,6 +47,25 @@ def test_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
     with OutputFolder(tmp_path / "out") as folder:
         (folder / "one.txt").write_text("1")
     assert _tree(tmp_path) == {"out", "out/one.txt"}
+
+
+def test_a_link_to_an_empty_folder_may_be_filled(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to("disk")
+    with OutputFolder(tmp_path / "out") as folder:
+        (folder / "one.txt").write_text("1")
+        assert folder.parent == tmp_path / "out", "the folder may be a disk of its own"
+    assert _tree(tmp_path) == {"disk", "disk/one.txt", "out"}
+
+
+def test_what_a_killed_process_left_is_no_output(tmp_path: Path) -> None:
+    lost = OutputFolder(tmp_path / "out")
+    (tmp_path / "out").mkdir()
+    lost.__enter__()
+    assert len(leftovers(tmp_path / "out")) == 1
+    with OutputFolder(tmp_path / "out") as folder:
+        (folder / "one.txt").write_text("1")
+    assert (tmp_path / "out" / "one.txt").exists()
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from jssr.errors import InputError
+from jssr.errors import InputError, ResourceError
 from jssr.io.images import read_image, read_label_map, read_mask, read_scan, write_image
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
@@ -236,6 +236,30 @@ def test_masks_come_onto_the_scans_grid(tmp_path: Path) -> None:
     inside = np.s_[2:9, 4:16, 4:20]
     expected[inside] = sitk.GetArrayFromImage(mask)[inside]
     assert np.array_equal(cropped, expected)
+
+
+def test_a_mask_whose_grid_was_rounded_lies_on_the_scans_grid(tmp_path: Path) -> None:
+    """As NIfTI rounds it; images on both grids could not be joined by ITK otherwise."""
+    scan = scan_image()
+    scan.SetOrigin((-163.1234567891, -287.7654321, 1024.333333333))
+    sitk.WriteImage(scan > 0, str(tmp_path / "mask.nii.gz"))
+    mask = read_mask(tmp_path / "mask.nii.gz", scan)
+    assert mask.GetOrigin() == scan.GetOrigin()
+    joined = sitk.GetArrayFromImage(sitk.And(mask, scan > 0))
+    assert joined.any() and np.array_equal(joined, sitk.GetArrayFromImage(scan > 0))
+
+
+def test_want_of_memory_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = _stored(np.zeros((8, 9, 10), np.int16), tmp_path / "scan.nrrd")
+
+    def fail(reader: sitk.ImageFileReader) -> None:
+        raise RuntimeError("itk::ERROR: Image: Failed to allocate memory for image.")
+
+    monkeypatch.setattr(sitk.ImageFileReader, "Execute", fail)
+    with pytest.raises(ResourceError, match=r"memory does not suffice to read '.*scan\.nrrd'"):
+        read_image(path)
 
 
 def test_an_empty_mask_is_refused(tmp_path: Path) -> None:

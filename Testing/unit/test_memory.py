@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from jssr.memory import is_out_of_memory
 
 _PACKAGE = Path(__file__).parents[2] / "JSSRRegistration"
 
@@ -117,3 +120,23 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 def test_smaller_blocks_are_kept() -> None:
     """The 2,442 pages of a block of 10 MB are handed out once, not a hundred times."""
     assert _number(_RESIZED, "return_large_blocks") < 10_000
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("itk::ERROR: Image: Failed to allocate memory for image."), True),
+        (RuntimeError("The size of tensor a must match"), False),
+        (ValueError("Failed to allocate memory"), False),
+    ],
+)
+def test_errors_for_want_of_memory_are_known(error: Exception, memory: bool) -> None:
+    assert is_out_of_memory(error) is memory
+
+
+def test_pytorch_says_so_when_it_finds_no_memory() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    assert is_out_of_memory(caught.value)

@@ -9,7 +9,13 @@ import SimpleITK as sitk
 from jssr.errors import InputError
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
-from jssr.registration.apply import Interpolation, warp_file, warp_labels, warp_scan
+from jssr.registration.apply import (
+    Interpolation,
+    difference,
+    warp_file,
+    warp_labels,
+    warp_scan,
+)
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation, translation
 from jssr.spatial.transform import SpatialTransform
@@ -131,3 +137,33 @@ def test_an_image_is_no_label_map(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"image\.nrrd' holds values from -"):
         warp_file(image, transform, reference, tmp_path / "out.nrrd", Interpolation.LABELS)
     assert not (tmp_path / "out.nrrd").exists()
+
+
+def test_values_beyond_the_type_stop_at_its_limits() -> None:
+    values = np.array([[[-1e5, 4e4, 12.6]]], np.float32)
+    image = sitk.GetImageFromArray(values)
+    warped = warp_scan(image, SpatialTransform(np.eye(4)), Geometry.of(image))
+    assert sitk.GetArrayFromImage(warped).tolist() == [[[-32768, 32767, 13]]]
+    fixed = sitk.GetImageFromArray(np.array([[[-32768, 32767, -7]]], np.int16))
+    minus = sitk.GetImageFromArray(np.array([[[100, -1024, 5]]], np.int16))
+    assert sitk.GetArrayFromImage(difference(fixed, minus)).tolist() == [[[-32768, 32767, -12]]]
+
+
+def test_a_segmentation_is_never_blurred_and_loses_no_segment(tmp_path: Path) -> None:
+    _, transform, reference = _files(tmp_path)
+    labels = sitk.Cast(scan_image() > 0, sitk.sitkUInt8) * 4
+    write_segmentation(labels, tmp_path / "own.seg.nrrd")
+    output = tmp_path / "out.seg.nrrd"
+    warp_file(tmp_path / "own.seg.nrrd", transform, reference, output, Interpolation.LINEAR)
+    assert set(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(output))))) == {0, 4}
+    image = sitk.ReadImage(str(tmp_path / "own.seg.nrrd"))
+    image.SetMetaData("Segment0_Name", "Tumor")
+    sitk.WriteImage(image, str(tmp_path / "other.seg.nrrd"))
+    with pytest.raises(InputError, match=r"other\.seg\.nrrd' has a segment 'Tumor'"):
+        warp_file(tmp_path / "other.seg.nrrd", transform, reference, output, Interpolation.LABELS)
+
+
+def test_an_image_is_no_segmentation(tmp_path: Path) -> None:
+    image, transform, reference = _files(tmp_path)
+    with pytest.raises(InputError, match="the name of a segmentation"):
+        warp_file(image, transform, reference, tmp_path / "x.seg.nrrd", Interpolation.LINEAR)

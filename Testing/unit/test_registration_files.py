@@ -88,6 +88,16 @@ def test_overwriting_takes_away_folders_of_an_earlier_run(request_of_two: Reques
     assert names == {"warped.nii.gz", "notes.txt"}
 
 
+def test_overwriting_leaves_scans_with_similar_names(request_of_two: Request) -> None:
+    output = request_of_two.output
+    (output / "moving_2020").mkdir(parents=True)
+    kept = [output / "moving_1.nii.gz", output / "moving_2020" / "scan.nrrd"]
+    for path in kept:
+        path.write_text("mine")
+    _register(replace(request_of_two, moving=request_of_two.moving[:1], overwrite=True))
+    assert all(path.read_text() == "mine" for path in kept)
+
+
 def test_no_moving_scan_is_refused(request_of_two: Request) -> None:
     with pytest.raises(InputError, match="no moving scan"):
         _register(replace(request_of_two, moving=[]))

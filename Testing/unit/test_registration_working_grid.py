@@ -82,6 +82,18 @@ def test_continued_the_border_goes_on_beyond_the_scan() -> None:
     assert np.abs(got.hu[0, 0].numpy() - wanted).max() < 1e-3
 
 
+def test_filling_far_below_air_does_not_darken_what_lies_beside_it() -> None:
+    """A step from -32768 HU would ring through a body beside it when slices are averaged."""
+    hu = np.full((40, 8, 8), 50, np.int16)
+    hu[:8] = -32768
+    stored = Geometry((8, 8, 40), (3.0, 3.0, 0.8), (0.0, 0.0, 0.0))
+    coarse = Geometry((8, 8, 10), (3.0, 3.0, 3.0), (0.0, 0.0, 1.0))
+    got = resample_to_grid(stored.image(hu), coarse).hu[0, 0]
+    air = resample_to_grid(stored.image(np.maximum(hu, -1024)), coarse).hu[0, 0]
+    assert torch.equal(got, air)
+    assert float(got[5:].sub(50.0).abs().max()) < 5.0
+
+
 def test_a_mask_takes_voxels_away() -> None:
     geometry = Geometry((10, 10, 10), (3.0,) * 3, (0.0, 0.0, 0.0))
     mask = np.ones((10, 10, 10), np.uint8)

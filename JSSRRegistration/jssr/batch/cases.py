@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jssr.batch.phase_name import phase_from_name
 from jssr.errors import InputError
+from jssr.io.dicom import is_dicom
 from jssr.labels import Phase
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
@@ -150,7 +151,10 @@ def _visible(path: Path) -> bool:
 
 
 def _may_be_dicom(path: Path) -> bool:
-    return path.suffix.lower() in (".dcm", ".ima", "") and path.name.upper() != "DICOMDIR"
+    if path.name.upper() == "DICOMDIR":
+        return False
+    # Archives name slices by their UIDs, whose last part looks like a suffix.
+    return path.suffix.lower() in (".dcm", ".ima", "") or is_dicom(path)
 
 
 def _cases_of_patient(patient: str, scans: Sequence[Scan], fixed_phase: Phase) -> list[Case]:

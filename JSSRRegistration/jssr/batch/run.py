@@ -1,6 +1,5 @@
 """Do the cases of a batch, one after the other, with one worker that keeps its model."""
 
-import glob
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from jssr.batch.state import Outcome, State, fingerprint
 from jssr.batch.summary import write_summary
 from jssr.bundle.verify import verified_content
 from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
+from jssr.io.atomic import leftovers
 from jssr.registration.result import ALL_OUTPUTS, Output, Refine
 from jssr.service.protocol import Message, RegisterJob
 from jssr.service.runner import Listener, Runner
@@ -84,7 +84,12 @@ def run_batch(
                 state.record(case, outcome)
             outcomes[case.name] = outcome
             listener.finished(case, outcome, output / case.name)
-            write_summary(output, cases, outcomes)
+            try:
+                write_summary(output, cases, outcomes)
+            except ResourceError as error:  # as where another program holds the table open
+                if number == len(cases) - 1:
+                    raise
+                listener.log("warning", str(error))
     finally:
         runner.close()
     return outcomes
@@ -124,8 +129,8 @@ def _do(
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what a worker was writing when it was killed: hidden siblings of the folder."""
-    for leftover in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+    """Remove what a worker was writing when it was killed."""
+    for leftover in leftovers(folder):
         shutil.rmtree(leftover, ignore_errors=True)
 
 

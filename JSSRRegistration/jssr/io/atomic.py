@@ -1,6 +1,7 @@
 """Files and folders that appear whole or not at all."""
 
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -62,8 +63,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 class OutputFolder:
     """Context manager: a folder that appears with all its files at success, or not at all.
 
-    The files are written to a hidden sibling, ``with OutputFolder(path) as folder``, which is moved
-    into place at the end and removed after any exception, Ctrl-C included.
+    The files are written to a hidden folder, ``with OutputFolder(path) as folder``: a sibling that
+    is moved into place at the end, or, since a folder that is there may be a disk of its own, one
+    inside of it, whose files are. It is removed after any exception, Ctrl-C included.
 
     A folder that is there already and holds something is refused, unless ``overwrite`` is set.
     Then only entries named in ``owned``, or written anew, are replaced; whatever else lies there
@@ -90,7 +92,7 @@ class OutputFolder:
         self._refuse_existing()
         try:
             self._make_parents()
-            self._part = _hidden_sibling(self._path, "part")
+            self._part = _hidden_folder(self._path, "part")
         except BaseException as error:
             self._remove_parents()
             self._raise_explained(error)
@@ -122,7 +124,7 @@ class OutputFolder:
         path = self._path
         if path.exists() and not path.is_dir():
             raise InputError(f"The output '{path}' is a file; give a folder.")
-        if path.is_dir() and any(path.iterdir()) and not self._overwrite:
+        if path.is_dir() and set(path.iterdir()) - set(leftovers(path)) and not self._overwrite:
             raise InputError(
                 f"The output folder '{path}' already holds files; "
                 "add --overwrite to replace them, or choose another."
@@ -152,12 +154,12 @@ class OutputFolder:
             raise explained from error
 
     def _commit(self, part: Path) -> None:
-        part.chmod(0o777 & ~_umask())
-        if not self._path.exists() or not any(self._path.iterdir()):
+        if not self._path.exists():
+            part.chmod(0o777 & ~_umask())
             os.replace(part, self._path)
             return
         names = {entry.name for entry in part.iterdir()}
-        backup = _hidden_sibling(self._path, "old")
+        backup = _hidden_folder(self._path, "old")
         moved: list[str] = []
         try:
             for name in sorted(self._owned | names):
@@ -175,8 +177,15 @@ class OutputFolder:
             shutil.rmtree(backup, ignore_errors=True)
 
 
-def _hidden_sibling(path: Path, kind: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix=f".{path.name}-{kind}-", dir=path.parent))
+def leftovers(path: Path) -> list[Path]:
+    """Hidden folders for the output ``path`` that a process which was killed left behind."""
+    pattern = f".{glob.escape(path.name)}-*"
+    return [*path.parent.glob(pattern), *path.glob(pattern)]
+
+
+def _hidden_folder(path: Path, kind: str) -> Path:
+    place = path if path.is_dir() else path.parent
+    return Path(tempfile.mkdtemp(prefix=f".{path.name}-{kind}-", dir=place))
 
 
 def _remove(path: Path) -> None:

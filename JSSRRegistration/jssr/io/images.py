@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.errors import InputError
+from jssr.errors import InputError, ResourceError
 from jssr.io.atomic import no_space_error, whole_file
 from jssr.io.checks import (
     check_extent,
@@ -15,6 +15,7 @@ from jssr.io.checks import (
     nifti_is_whole,
 )
 from jssr.io.dicom import is_dicom, read_series
+from jssr.memory import is_out_of_memory
 from jssr.spatial.geometry import Geometry, same_geometry
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -78,6 +79,8 @@ def read_mask(path: Path, scan: sitk.Image) -> sitk.Image:
         mask = sitk.Resample(
             mask, scan, sitk.Transform(3, sitk.sitkIdentity), sitk.sitkNearestNeighbor, 0
         )
+    # NIfTI rounds the grid to single precision, and ITK would then take it for another one.
+    mask.CopyInformation(scan)
     if not sitk.GetArrayViewFromImage(mask).any():
         raise InputError(
             f"The mask '{path}' marks no voxel of its scan; give the mask of this scan."
@@ -105,8 +108,8 @@ def read_label_map(path: Path) -> sitk.Image:
     return _without_metadata(sitk.Cast(image, sitk.sitkUInt8 if fits else sitk.sitkUInt16))
 
 
-def write_image(image: sitk.Image, path: Path, note: str = "") -> None:
-    """Writes ``image`` compressed to ``path``, whole or not at all; ``note`` goes into the header.
+def write_image(image: sitk.Image, path: Path, note: str = "", *, compress: bool = True) -> None:
+    """Writes ``image`` to ``path``, whole or not at all; ``note`` goes into the header.
 
     Raises:
         InputError: the suffix is none of :data:`WRITABLE_SUFFIXES`, or the disk is full.
@@ -117,7 +120,7 @@ def write_image(image: sitk.Image, path: Path, note: str = "") -> None:
         image.SetMetaData("ITK_FileNotes", note)
     with whole_file(path) as part:
         try:
-            sitk.WriteImage(image, str(part), useCompression=True)
+            sitk.WriteImage(image, str(part), useCompression=compress)
         except RuntimeError as error:  # ITK does not say why, and nothing else is likely
             raise no_space_error(path) from error
         if path.name.endswith(_NIFTI_SUFFIXES) and not nifti_is_whole(part):
@@ -151,6 +154,10 @@ def _read_volume(path: Path) -> sitk.Image:
         whole = _is_whole(path)
         image = reader.Execute() if whole else None
     except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise ResourceError(
+                f"The memory does not suffice to read '{path}'; close other programs."
+            ) from error
         if "orthonormal" in str(error):
             raise InputError(
                 f"'{path}' has sheared axes, which no scanner makes; resample it to a regular grid."

@@ -14,6 +14,9 @@ TERMINOLOGY_CONTEXT = "JSSR liver CT"
 """Name of the terminology in which Slicer looks the segments' codes up."""
 
 
+_INDEX_OF = {label.title: label.index for label in LABELS} | {x.name: x.index for x in LABELS}
+
+
 def terminology_entry(label: Label) -> str:
     """The label's codes in Slicer's notation: context, category, type, modifier, and no region."""
     fields = (
@@ -54,19 +57,21 @@ def read_segmentation(path: Path) -> sitk.Image:
     """
     path = Path(path)
     label_map = read_label_map(path)
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    stored = _stored_values(reader)
+    stored = _stored_values(path)
     if not stored:
         return label_map
-    known = {label.title: label.index for label in LABELS} | {x.name: x.index for x in LABELS}
     table = np.zeros(int(np.iinfo(np.uint16).max) + 1, np.uint8)
     for name, value in stored:
-        table[value] = known.get(name, BACKGROUND)
+        table[value] = _INDEX_OF.get(name, BACKGROUND)
     result = sitk.GetImageFromArray(table[sitk.GetArrayViewFromImage(label_map)])
     result.CopyInformation(label_map)
     return result
+
+
+def unknown_segments(path: Path) -> list[str]:
+    """Names of a segmentation's segments that the label table does not have."""
+    read_label_map(path)
+    return [name for name, _ in _stored_values(path) if name not in _INDEX_OF]
 
 
 def _header(label_map: sitk.Image) -> dict[str, str]:
@@ -107,7 +112,11 @@ def _reference(image: sitk.Image) -> str:
     return "".join(f"{value:.17g};" for value in (*matrix.ravel().tolist(), *extent))
 
 
-def _stored_values(reader: sitk.ImageFileReader) -> list[tuple[str, int]]:
+def _stored_values(path: Path) -> list[tuple[str, int]]:
+    """Name and voxel value of each segment; none in a plain label map."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
     keys = set(reader.GetMetaDataKeys())
     stored: list[tuple[str, int]] = []
     while f"Segment{len(stored)}_LabelValue" in keys:

@@ -6,9 +6,15 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.errors import InputError
 from jssr.io.checks import is_hounsfield
 from jssr.io.images import check_writable_name, read_image, read_label_map, write_image
-from jssr.io.segmentation import SUFFIX, read_segmentation, write_segmentation
+from jssr.io.segmentation import (
+    SUFFIX,
+    read_segmentation,
+    unknown_segments,
+    write_segmentation,
+)
 from jssr.io.transforms import read_transform
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform, resample
@@ -31,26 +37,45 @@ def warp_file(
     """Writes ``image`` resampled onto the grid of ``reference``.
 
     ``transform`` maps points of the reference to points of the image. Outside the image there is
-    air (-1024) if it is a CT and else 0. A ``.seg.nrrd`` is written as a segmentation.
+    air (-1024) if it is a CT and else 0. A ``.seg.nrrd`` is written as a segmentation,
+    and never interpolated like an image.
 
     Raises:
-        InputError: a file cannot be read, or the output cannot be written.
+        InputError: a file cannot be read, the output cannot be written, or a segmentation would
+            lose segments that the label table does not have.
     """
     check_writable_name(output)  # before the work, not after it
     grid = Geometry.of(read_image(reference))
     spatial = read_transform(transform)
+    coded = image.name.endswith(SUFFIX)
+    if coded and interpolation is Interpolation.LINEAR:
+        interpolation = Interpolation.LABELS
     if interpolation is Interpolation.LINEAR:
+        if output.name.endswith(SUFFIX):
+            raise InputError(
+                f"'{output}' has the name of a segmentation; choose another suffix, or add "
+                "--interpolation labels if the image is a label map."
+            )
         source = read_image(image)
         outside = AIR_HU if is_hounsfield(source) else 0.0
         warped = resample(source, spatial, grid, outside)
     else:
-        coded = image.name.endswith(SUFFIX)
-        labels = read_segmentation(image) if coded else read_label_map(image)
+        labels = _known_segments(image) if coded else read_label_map(image)
         warped = warp_labels(labels, spatial, grid, interpolation)
     if output.name.endswith(SUFFIX):
         write_segmentation(warped, output)
     else:
         write_image(warped, output)
+
+
+def _known_segments(path: Path) -> sitk.Image:
+    unknown = unknown_segments(path)
+    if unknown:
+        raise InputError(
+            f"'{path}' has a segment '{unknown[0]}', which JSSR's label table does not have; "
+            "export it from Slicer as a label map (.nii.gz or .nrrd) and warp that."
+        )
+    return read_segmentation(path)
 
 
 def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry) -> sitk.Image:
@@ -68,8 +93,23 @@ def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry
         exact = sitk.Resample(
             scan, slab.empty_image(), mapping, sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
         )
-        warped[first : first + _SLAB_SLICES] = np.rint(sitk.GetArrayViewFromImage(exact))
+        warped[first : first + _SLAB_SLICES] = _as_int16(sitk.GetArrayViewFromImage(exact))
     return reference.image(warped)
+
+
+def difference(fixed: sitk.Image, warped: sitk.Image) -> sitk.Image:
+    """``fixed`` minus ``warped``, on one grid, as int16 HU."""
+    values = sitk.GetArrayViewFromImage(fixed).astype(np.float32)
+    values -= sitk.GetArrayViewFromImage(warped)
+    image = sitk.GetImageFromArray(_as_int16(values))
+    image.CopyInformation(fixed)
+    return image
+
+
+def _as_int16(values: np.ndarray) -> np.ndarray:
+    """Rounded, and held at the type's limits instead of wrapped around."""
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(np.int16)
 
 
 def warp_labels(

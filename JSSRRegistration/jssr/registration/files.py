@@ -80,7 +80,7 @@ def register_files(
     """
     if not request.moving:
         raise InputError("There is no moving scan; give at least one with --moving.")
-    owned = [*OUTPUT_FILES.values(), *(p.name for p in request.output.glob("moving_[0-9]*"))]
+    owned = [*OUTPUT_FILES.values(), *_earlier_folders(request.output)]
     with OutputFolder(request.output, overwrite=request.overwrite, owned=owned) as folder:
         progress("Read the scans", 0.0)
         initial = _initial(request.initial)
@@ -102,6 +102,18 @@ def register_files(
                 )
             )
     return results
+
+
+def _earlier_folders(output: Path) -> list[str]:
+    """Names of the folders of results that an earlier run wrote, and nothing else."""
+    written = set(OUTPUT_FILES.values())
+    return [
+        path.name
+        for path in output.glob("moving_[0-9]*")
+        if path.is_dir()
+        and not path.is_symlink()
+        and {entry.name for entry in path.iterdir()} <= written
+    ]
 
 
 def with_cpu_fallback(

@@ -15,7 +15,7 @@ from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled
 from jssr.labels import Phase, label_index
 from jssr.registration.anatomy import plausible
-from jssr.registration.apply import AIR_HU, warp_scan
+from jssr.registration.apply import AIR_HU, difference, warp_scan
 from jssr.registration.field_of_view import Scan
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (
@@ -284,7 +284,7 @@ def _images(
     if outputs & {Output.WARPED, Output.DIFFERENCE, Output.REPORT}:
         images[Output.WARPED] = warp_scan(moving, forward, Geometry.of(fixed))
     if outputs & {Output.DIFFERENCE, Output.REPORT}:
-        images[Output.DIFFERENCE] = sitk.Cast(fixed, sitk.sitkInt16) - images[Output.WARPED]
+        images[Output.DIFFERENCE] = difference(fixed, images[Output.WARPED])
     if outputs & {Output.SYNTHESIZED, Output.REPORT}:
         hu = to_hu(synthesized, bundle.manifest.window_hu)
         hu = torch.where(pair.moving.valid, hu, torch.tensor(AIR_HU))

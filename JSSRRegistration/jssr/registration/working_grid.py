@@ -77,7 +77,8 @@ def resample_to_grid(
 
 def _antialiased(image: sitk.Image, spacing_mm: tuple[float, float, float]) -> sitk.Image:
     target = min(spacing_mm)
-    smoothed = sitk.Cast(image, sitk.sitkFloat32)
+    # Some scanners fill with far less than air, which smoothing would carry into the body.
+    smoothed = sitk.Clamp(image, sitk.sitkFloat32, BACKGROUND_HU)
     for axis, spacing in enumerate(image.GetSpacing()):
         ratio = target / spacing
         if ratio > 1.0:

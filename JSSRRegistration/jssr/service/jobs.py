@@ -12,7 +12,7 @@ import torch
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.device import choose_device
 from jssr.io.atomic import OutputFolder
-from jssr.io.images import read_mask, read_scan
+from jssr.io.images import read_mask, read_scan, write_image
 from jssr.registration.files import with_cpu_fallback
 from jssr.registration.pipeline import register
 from jssr.registration.result import Output, RegistrationResult
@@ -91,7 +91,7 @@ def _write(
     if not job.compress:
         for output in job.outputs & result.images.keys():
             names[output] = f"{output.value}.nrrd"
-            sitk.WriteImage(result.images[output], str(folder / names[output]), False)
+            write_image(result.images[output], folder / names[output], compress=False)
     compressed = {output for output in job.outputs if names[output] == OUTPUT_FILES[output]}
 
     def report(path: Path) -> None:

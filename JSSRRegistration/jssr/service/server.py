@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
+from jssr.memory import is_out_of_memory
 from jssr.service.protocol import MAXIMUM_LINE_BYTES, Job, Message, decode, encode, parse_job
 
 _LOGGER = logging.getLogger(__name__)
@@ -216,7 +217,7 @@ def describe_error(error: BaseException) -> Message:
         return {"kind": "resource", "message": str(error)}
     if isinstance(error, JSSRError):
         return {"kind": "input", "message": str(error)}
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         text = "There is not enough memory; close other programs, or choose another device."
         return {"kind": "memory", "message": text}
     _LOGGER.error("".join(traceback.format_exception(error)))
