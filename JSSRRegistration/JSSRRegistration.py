@@ -171,7 +171,9 @@ class JSSRRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             )
 
     def _onParameters(self, caller=None, event=None) -> None:
-        self.jobPanel.clearMessage()
+        # What runs changes parameters too, and what it told must be there at its end.
+        if not self.jobPanel.isRunning():
+            self.jobPanel.clearMessage()
         self._update()
 
     def _update(self) -> None:

@@ -8,7 +8,7 @@ import vtk
 
 from jssr.errors import InputError
 from JSSRRegistrationLib.frames import toVtk
-from JSSRRegistrationLib.placing import placeBeside
+from JSSRRegistrationLib.placing import parentTransforms, placeBeside
 from JSSRRegistrationLib.scene import OUTSIDE_HU, ijkToParent
 from JSSRRegistrationLib.transforms import movingToWorld
 from JSSRRegistrationLib.volumes import copyDisplay
@@ -23,10 +23,15 @@ def applyTo(
     or voxel by voxel in the case of a segmentation.
 
     Raises:
-        InputError: there is nothing to resample onto, or the node is of a kind that has no place.
+        InputError: there is nothing to resample onto, the node is of a kind that has no place, or
+            it lies under the transform already.
     """
     if node is transformNode or not node.IsA("vtkMRMLTransformableNode"):
         raise InputError(f"'{node.GetName()}' has no place in space that could be transformed.")
+    if transformNode in parentTransforms(node):
+        raise InputError(
+            f"'{node.GetName()}' lies under the transform already; take it out of there first."
+        )
     if outputNode is not None and outputNode.GetClassName() != node.GetClassName():
         raise InputError(f"'{outputNode.GetName()}' is of another kind than '{node.GetName()}'.")
     if node.IsA("vtkMRMLVolumeNode"):

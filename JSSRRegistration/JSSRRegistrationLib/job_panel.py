@@ -116,10 +116,12 @@ class JobPanel:
         callbacks = Callbacks(self._onProgress, self.log, self._onJobFinished, self._onFinished)
         try:
             self._start(callbacks)
-        except JSSRError as error:
+        except Exception as error:
             self._fail(str(error))
             self._end()
             self._finished()
+            if not isinstance(error, JSSRError):
+                raise  # Slicer's log shall have it
 
     def _begin(self) -> None:
         ui = self._ui

@@ -18,7 +18,7 @@ from jssr.service.runner import Listener, Runner
 from JSSRRegistrationLib import packages, phases
 from JSSRRegistrationLib.apply import applyTo
 from JSSRRegistrationLib.outputs import SceneOutput
-from JSSRRegistrationLib.placing import checkOutputNode
+from JSSRRegistrationLib.placing import checkOutputNodes
 from JSSRRegistrationLib.records import (
     Callbacks,
     JobState,
@@ -315,8 +315,7 @@ class JSSRRegistrationLogic:
         volumes = [moving.volume for moving in movings]
         _checkInputs(fixedVolume, volumes, initialTransform)
         masks = [fixedMask, *(moving.mask for moving in movings)]
-        for output, node in outputNodes.items():
-            checkOutputNode(output, node, [fixedVolume, *volumes, *masks, initialTransform])
+        checkOutputNodes(outputNodes, [fixedVolume, *volumes, *masks, initialTransform])
         wanted = frozenset(SceneOutput(output) for output in settings.outputs)
         request = RunInput(
             fixedVolume,

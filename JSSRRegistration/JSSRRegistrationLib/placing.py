@@ -1,5 +1,6 @@
 """Where nodes of results go: named after their inputs, beside them in the subject hierarchy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import slicer
@@ -50,12 +51,34 @@ def placeBeside(node: Any, neighbour: Any) -> None:
         hierarchy.CreateItem(parent, node)
 
 
-def checkOutputNode(output: SceneOutput, node: Any, inputs: list[Any]) -> None:
-    """Whether a node may be overwritten with ``output``.
+def parentTransforms(node: Any) -> list[Any]:
+    """The transform nodes that a node lies under, the nearest first."""
+    parents = []
+    parent = node.GetParentTransformNode()
+    while parent is not None:
+        parents.append(parent)
+        parent = parent.GetParentTransformNode()
+    return parents
+
+
+def checkOutputNodes(nodes: Mapping[SceneOutput, Any], inputs: list[Any]) -> None:
+    """Whether nodes may be overwritten with the outputs that they are chosen for.
 
     Raises:
-        InputError: it is one of the inputs, or of another class.
+        InputError: one is an input, moves an input, is chosen twice, or is of another class.
     """
+    inputs = [node for node in inputs if node is not None and not isinstance(node, str)]
+    taken: list[Any] = []
+    for output, node in nodes.items():
+        _checkOutputNode(output, node, inputs)
+        if any(node is each for each in taken):
+            raise InputError(f"'{node.GetName()}' is chosen for two outputs; choose another.")
+        taken.append(node)
+
+
+def _checkOutputNode(output: SceneOutput, node: Any, inputs: list[Any]) -> None:
+    if any(node is parent for each in inputs for parent in parentTransforms(each)):
+        raise InputError(f"'{node.GetName()}' moves an input; choose another node for the output.")
     if any(node is each for each in inputs):
         raise InputError(f"'{node.GetName()}' is an input; choose another node for the output.")
     if node.GetClassName() != NODE_CLASSES[output]:

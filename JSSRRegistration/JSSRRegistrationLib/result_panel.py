@@ -53,7 +53,7 @@ class ResultPanel:
 
     def clear(self) -> None:
         """Forget the results; their nodes stay in the scene."""
-        self._results = []
+        self._results, self._before = [], False
         stored_results.store(self._parameters.parameterNode, [])
         self._fillList()
 
@@ -86,10 +86,16 @@ class ResultPanel:
                 if output is SceneOutput.FIXED_SEGMENTATION:
                     views.showOutlines(node, wanted)
                 elif output is SceneOutput.MOVING_SEGMENTATION:
-                    views.showOutlines(node, wanted and result is chosen and self._before)
+                    before = result is chosen and self._showsBefore(result)
+                    views.showOutlines(node, wanted and before)
 
     def _foreground(self, result: stored_results.StoredResult) -> Any:
-        return result.movingVolume if self._before else result.nodes.get(SceneOutput.WARPED)
+        before = self._showsBefore(result)
+        return result.movingVolume if before else result.nodes[SceneOutput.WARPED]
+
+    def _showsBefore(self, result: stored_results.StoredResult) -> bool:
+        """By the user's wish, or for want of a warped volume."""
+        return self._before or SceneOutput.WARPED not in result.nodes
 
     def _chosen(self) -> stored_results.StoredResult | None:
         index = self._ui.resultComboBox.currentIndex
@@ -124,8 +130,8 @@ class ResultPanel:
             if ui.afterButton.enabled
             else _("Tick the warped volume among the outputs and register to see it.")
         )
-        self._before = self._before or not ui.afterButton.enabled
-        ui.beforeButton.checked, ui.afterButton.checked = self._before, not self._before
+        before = self._showsBefore(result)
+        ui.beforeButton.checked, ui.afterButton.checked = before, not before
         self._updateApply()
 
     def _onChosen(self) -> None:

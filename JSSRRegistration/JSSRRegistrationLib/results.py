@@ -95,6 +95,7 @@ def _fillTransform(output: SceneOutput, node: Any, pair: Pair, finished: Finishe
     forward = output is SceneOutput.TRANSFORM
     moved = pair.movingVolume if forward else pair.fixedVolume
     worldFromMoved = pair.worldFromMoving if forward else pair.worldFromFixed
+    node.SetAndObserveTransformNodeID(None)
     setFromParent(node, transform, np.linalg.inv(worldFromMoved))
     setMovingToWorld(node, worldFromMoved)
     other = pair.fixedVolume if forward else pair.movingVolume

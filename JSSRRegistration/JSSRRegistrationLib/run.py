@@ -1,6 +1,7 @@
 """One call of the logic on its way: its jobs in turn, from nodes to files, worker and back."""
 
 import shutil
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ class Run:
             job.state = JobState.RUNNING
             try:
                 request = self._prepare(self._request.movings[self._index])
-            except (JSSRError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  the next volume must have its turn
                 self._settle(JobState.FAILED, _explained(error))
                 continue
             listener = Listener(self._finished, self._failed, self._progress, self._log)
@@ -184,7 +185,7 @@ class Run:
         }
         try:
             result = self._take(Finished(files, summary))
-        except (JSSRError, RuntimeError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  nodes may have been deleted meanwhile
             self._settle(JobState.FAILED, _explained(error))
         else:
             self.jobs[self._index].result = result
@@ -198,8 +199,13 @@ class Run:
         if any(volume.GetScene() is not self._scene for volume in volumes):
             raise Cancelled("The volumes are no longer in the scene.")
         outputs = self._outputs()
-        given = {**self._request.outputNodes, **self._shared}
-        nodes = {**self._shared, **makeNodes(self._scene, pair, finished, outputs, given)}
+        given = {
+            output: node
+            for output, node in {**self._request.outputNodes, **self._shared}.items()
+            if node.GetScene() is self._scene
+        }
+        kept = {output: given[output] for output in self._shared if output in given}
+        nodes = {**kept, **makeNodes(self._scene, pair, finished, outputs, given)}
         self._shared = {output: nodes[output] for output in _SHARED if output in nodes}
         self._scans.append((pair.movingVolume.GetName(), finished.summary))
         if SceneOutput.INTENSITY_TABLE in nodes:
@@ -225,7 +231,10 @@ class Run:
         job.error = error
         shutil.rmtree(self._folder.path / str(self._index), ignore_errors=True)
         if self._callbacks.jobFinished is not None:
-            self._callbacks.jobFinished(job)
+            try:
+                self._callbacks.jobFinished(job)
+            except Exception:  # noqa: BLE001  what the caller does with one must not end the others
+                self._log("error", traceback.format_exc())
 
     def _end(self) -> None:
         self._ended = True

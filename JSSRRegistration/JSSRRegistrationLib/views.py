@@ -51,6 +51,8 @@ def showOutlines(segmentationNode: Any, visible: bool) -> None:
     if segmentationNode.GetDisplayNode() is None:
         segmentationNode.CreateDefaultDisplayNodes()
     display = segmentationNode.GetDisplayNode()
+    if display is None:  # the node was taken out of its scene
+        return
     display.SetVisibility2DFill(False)
     display.SetVisibility2DOutline(True)
     display.SetVisibility(visible)

@@ -161,6 +161,17 @@ def test_what_has_no_place_is_refused(scene: Any, transform: Any) -> None:
         applyTo(transform, transform)
 
 
+def test_what_lies_under_the_transform_is_not_moved_twice(
+    scene: Any, fixed: Any, moving: Any, transform: Any
+) -> None:
+    above = add_linear(scene, "above", OTHER)
+    above.SetAndObserveTransformNodeID(transform.GetID())
+    for parent in (transform, above):
+        moving.SetAndObserveTransformNodeID(parent.GetID())
+        with pytest.raises(InputError, match="'arterial' lies under the transform already"):
+            applyTo(moving, transform, fixed)
+
+
 def test_an_output_node_is_used(scene: Any, fixed: Any, moving: Any, transform: Any) -> None:
     mine = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
     assert applyTo(moving, transform, fixed, mine) is mine

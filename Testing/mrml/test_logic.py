@@ -11,7 +11,7 @@ import slicer.util
 from made_result import MadeUpRunner
 from mrml_scene import add_linear, add_volume, oblique, rigid
 
-from jssr.errors import Cancelled, InputError, JSSRError
+from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
 from jssr.labels import Phase
 from jssr.registration.result import Output, Refine
 from jssr.service.runner import Runner, WorkerError
@@ -178,6 +178,58 @@ def test_one_that_fails_does_not_stop_the_others(
     assert jobs[1].result is not None
     assert jobs[1].result.node("fixed_segmentation").GetSegmentation().GetNumberOfSegments() == 3
     assert ("error", "traceback") in lines
+
+
+def test_a_result_that_cannot_be_shown_does_not_stop_the_others(
+    logic: JSSRRegistrationLogic, fixed: Any, moving: Any, third: Any, temporary: Path
+) -> None:
+    def broken(job: Any) -> None:
+        raise AttributeError("no display")
+
+    lines: list[str] = []
+    jobs = logic.registerSeries(
+        fixed,
+        [moving, third],
+        callbacks=Callbacks(jobFinished=broken, log=lambda level, text: lines.append(text)),
+    )
+    assert [job.state for job in jobs] == [JobState.FINISHED] * 2
+    assert sum("no display" in line for line in lines) == 2
+    assert not logic.isRunning() and list(temporary.iterdir()) == []
+
+
+def test_an_output_that_was_deleted_meanwhile_is_made_anew(
+    logic: JSSRRegistrationLogic, scene: Any, fixed: Any, moving: Any
+) -> None:
+    chosen = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "chosen")
+    job = logic.register(
+        fixed, moving, outputNodes={SceneOutput.WARPED: chosen}, waitForCompletion=False
+    )
+    scene.RemoveNode(chosen)
+    logic.poll()
+    assert job.state is JobState.FINISHED  # type: ignore[union-attr]
+    warped = job.result.node("warped")  # type: ignore[union-attr]
+    assert warped is not chosen and warped.GetScene() is scene
+
+
+def test_outputs_that_would_harm_each_other_or_an_input_are_refused(
+    logic: JSSRRegistrationLogic, scene: Any, fixed: Any, moving: Any
+) -> None:
+    node = scene.AddNewNodeByClass("vtkMRMLTransformNode", "mine")
+    both = {SceneOutput.TRANSFORM: node, SceneOutput.INVERSE_TRANSFORM: node}
+    with pytest.raises(InputError, match="'mine' is chosen for two outputs"):
+        logic.register(fixed, moving, outputNodes=both)
+    moving.SetAndObserveTransformNodeID(node.GetID())
+    with pytest.raises(InputError, match="'mine' moves an input"):
+        logic.register(fixed, moving, outputNodes={SceneOutput.TRANSFORM: node})
+
+
+def test_a_temporary_folder_that_cannot_be_made_is_told(
+    logic: JSSRRegistrationLogic, fixed: Any, moving: Any, temporary: Path
+) -> None:
+    temporary.write_text("a file")
+    with pytest.raises(ResourceError, match="temporary folder"):
+        logic.register(fixed, moving)
+    assert not logic.isRunning()
 
 
 def test_errors_name_the_node_and_not_the_temporary_file(
