@@ -128,10 +128,10 @@ class ScriptedLogic:
     def progress(self, step: str, fraction: float) -> None:
         self._callbacks.progress(step, fraction)
 
-    def finish(self, error: InputError | None = None) -> None:
-        """All jobs end: with results, or with ``error``."""
-        for job in self.jobs:
-            if error is None:
+    def finish(self, error: InputError | None = None, failing: int | None = None) -> None:
+        """All jobs end: with results, or all, or the one named, with ``error``."""
+        for number, job in enumerate(self.jobs):
+            if error is None or failing not in (None, number):
                 job.state, job.result = (
                     JobState.FINISHED,
                     RegistrationNodes(self._nodes(job), SUMMARY),

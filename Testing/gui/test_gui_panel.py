@@ -176,6 +176,15 @@ def test_a_failure_is_told_in_the_panel_until_something_changes(panel: Panel, ph
     assert not panel.ui.reasonLabel.visible
 
 
+def test_an_early_failure_of_a_series_stays_told(panel: Panel, phases: dict) -> None:
+    panel.tick("CT delayed")
+    error = InputError("The moving volume has gaps; load all its slices.")
+    panel.logic.script = [lambda: panel.logic.finish(error, failing=0)]
+    panel.register()
+    assert len(panel.widget.resultPanel.results()) == 1
+    assert "has gaps" in panel.ui.reasonLabel.text and panel.ui.reasonLabel.visible
+
+
 def test_an_error_at_the_start_is_told_in_the_panel(
     panel: Panel, phases: dict, monkeypatch
 ) -> None:
@@ -259,6 +268,9 @@ def test_without_a_warped_volume_only_before_can_be_seen(panel: Panel, phases: d
     finish(panel)
     assert not panel.ui.afterButton.enabled and panel.ui.beforeButton.checked
     assert "warped volume" in panel.ui.afterButton.toolTip
+    panel.ui.warpedCheckBox.click()
+    finish(panel)
+    assert panel.ui.afterButton.enabled and panel.ui.afterButton.checked
 
 
 def test_the_verdict_and_figures_stand_in_plain_words(panel: Panel, phases: dict) -> None:
