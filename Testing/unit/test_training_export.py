@@ -1,5 +1,7 @@
 """A run becomes a bundle that loads, and training goes on from it."""
 
+import shutil
+
 import pytest
 import torch
 from lightning_fabric import Fabric
@@ -10,7 +12,9 @@ from jssr.errors import InputError
 from jssr.training import launch
 from jssr.training import trainer as trainer_module
 from jssr.training.checkpoint import latest_checkpoint
+from jssr.training.config import MethodConfig
 from jssr.training.export import averaged_networks, export_run
+from jssr.training.settings import to_yaml
 from jssr.training.trainer import Ending, Trainer
 
 
@@ -79,3 +83,12 @@ def test_a_bundle_of_other_sizes_is_refused(bundle, tmp_path):
     config = tiny_config(tmp_path, networks={})
     with pytest.raises(InputError, match="other sizes"):
         launch.train(config, init_from=bundle)
+
+
+def test_a_run_of_fewer_networks_is_refused(run, tmp_path):
+    shutil.copytree(run[0], tmp_path / "reg")
+    config = run[1].model_copy(update={"method": MethodConfig(synthesis=False)})
+    (tmp_path / "reg" / "config.yaml").write_text(to_yaml(config))
+    with pytest.raises(InputError, match="trained without the generator"):
+        export_run(tmp_path / "reg", tmp_path / "bundle", which="latest")
+    assert not (tmp_path / "bundle").exists()

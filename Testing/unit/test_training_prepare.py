@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.training.config import CohortConfig, DataConfig
 from jssr.training.data import cache as cache_module
-from jssr.training.data.cache import OUTSIDE, open_volume, read_index
+from jssr.training.data.cache import OUTSIDE, open_volume, read_index, write_index
 from jssr.training.data.cohort import CohortStream
 from jssr.training.prepare import run as run_module
 from jssr.training.prepare.run import prepare_cohort
@@ -194,6 +196,30 @@ def test_the_stream_gives_crops_of_the_cohort(prepared):
     assert annotated.labels.max() > 0 and bool(annotated.classes[0, 1])
     assert len(stream.validation_pairs(5)) == 2
     assert len(summary.patients) == 2
+
+
+def _moved_to(cache, folder, split, patients):
+    """The cache again, with some of its patients in ``split``."""
+    shutil.copytree(cache, folder)
+    index = read_index(folder)
+    moved = [replace(p, split=split) if p.patient in patients else p for p in index.patients]
+    write_index(folder, replace(index, patients=tuple(moved)))
+    return folder
+
+
+def test_who_is_held_out_teaches_no_segmentor_from_another_cache(prepared, tmp_path):
+    cache, _ = prepared
+    patients = {p.patient: p.split for p in read_index(cache).patients}
+    everybody = _moved_to(cache, tmp_path / "all", "train", patients)
+
+    def taught(main):
+        folders = CohortConfig(cache=str(main), annotated_cache=str(everybody))
+        config = DataConfig(source="cohort", shape_zyx=(32, 48, 48), cohort=folders)
+        stream = CohortStream(config, SPACING_MM, seed=1)
+        return {patient.patient for patient, _ in stream._annotated}
+
+    assert taught(everybody) == set(patients)
+    assert taught(cache) == {name for name, split in patients.items() if split == "train"}
 
 
 def test_another_spacing_is_refused(prepared):

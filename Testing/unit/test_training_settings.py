@@ -85,3 +85,19 @@ def test_broken_yaml_is_one_sentence(tmp_path):
     path.write_text(yaml.safe_dump([1, 2]))
     with pytest.raises(InputError, match="no fields"):
         load_config(str(path))
+
+
+def test_fixed_phases_and_swapping_exclude_each_other(tmp_path):
+    path = tmp_path / "own.yaml"
+    settings = {
+        "data": {
+            "source": "cohort",
+            "cohort": {"cache": "c", "fixed_phases": ["portal-venous"]},
+        },
+        "stages": [{"name": "joint", "steps": 1}],
+    }
+    path.write_text(yaml.safe_dump(settings))
+    with pytest.raises(InputError, match=r"augmentation\.swap must be 0"):
+        load_config(str(path))
+    path.write_text(yaml.safe_dump({**settings, "augmentation": {"swap": 0.0}}))
+    assert load_config(str(path)).augmentation.swap == 0

@@ -283,6 +283,15 @@ class TrainingConfig(Section):
             raise ValueError("the lower end must be below the upper end")
         return value
 
+    @model_validator(mode="after")
+    def _fixed_scans_stay_fixed(self) -> "TrainingConfig":
+        if self.data.cohort.fixed_phases is not None and self.augmentation.swap > 0:
+            raise ValueError(
+                "augmentation.swap must be 0 where data.cohort.fixed_phases says which scans are "
+                "fixed"
+            )
+        return self
+
     def networks_config(self) -> NetworksConfig:
         """The networks' sizes as the networks package wants them."""
         return NetworksConfig(**self.networks.model_dump())

@@ -52,12 +52,19 @@ def export_run(
         overwrite: replace an existing folder.
 
     Raises:
-        InputError: no run or no checkpoint there, or ``output`` exists.
+        InputError: no run or no checkpoint there, ``output`` exists, or a network had no part in
+            the training.
     """
     checkpoint = best_checkpoint(run) if which == "best" else latest_checkpoint(run)
     if checkpoint is None or not (run / "config.yaml").is_file():
         raise InputError(f"The folder {run} holds no checkpoint of a training run.")
     config = load_config(str(run / "config.yaml"))
+    if not (config.method.synthesis and config.method.segmentation):
+        absent = "segmentor" if config.method.synthesis else "generator"
+        raise InputError(
+            f"The run {run} trained without the {absent}, and a bundle needs all networks; train "
+            "with method.synthesis and method.segmentation."
+        )
     networks = averaged_networks(checkpoint, config)
     step = read_position(checkpoint).step
     measured = (*_validation_figures(run, step, config), *figures)

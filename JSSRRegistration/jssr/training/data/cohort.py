@@ -1,5 +1,6 @@
 """Pairs and annotated scans of a prepared cohort."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -48,10 +49,11 @@ class CohortStream:
         patients = _patients(self._folder, spacing_mm)
         self._training = [p for p in patients if p.split == "train" and self._pairings(p)]
         self._validation = [p for p in patients if p.split == "validation" and self._pairings(p)]
+        held_out = {p.patient for p in patients if p.split != "train"}
         self._annotated = [
             (patient, scan)
             for patient in _patients(self._annotated_folder, spacing_mm)
-            if patient.split == "train"
+            if patient.split == "train" and patient.patient not in held_out
             for scan in patient.scans
             if scan.labels is not None
         ]
@@ -78,14 +80,14 @@ class CohortStream:
         return collate([self._random_annotated(generator) for _ in range(self._batch_size)])
 
     def validation_pairs(self, count: int) -> list[PairBatch]:
-        """Middle crops of the first ``count`` pairs of the split ``validation``."""
-        found = []
-        for patient in self._validation:
-            for fixed, moving in self._pairings(patient):
-                found.append(self._pair(patient, fixed, moving, _middle(patient, self._shape)))
-                if len(found) == count:
-                    return found
-        return found
+        """Middle crops of ``count`` pairs of the split ``validation``, patients taking turns."""
+        pairs = [[(p, *pairing) for pairing in self._pairings(p)] for p in self._validation]
+        turns = itertools.chain.from_iterable(itertools.zip_longest(*pairs))
+        chosen = itertools.islice((turn for turn in turns if turn is not None), count)
+        return [
+            self._pair(patient, fixed, moving, _middle(patient, self._shape))
+            for patient, fixed, moving in chosen
+        ]
 
     def _pairings(self, patient: CachedPatient) -> list[tuple[CachedScan, CachedScan]]:
         allowed = self._fixed_phases
