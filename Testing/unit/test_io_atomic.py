@@ -107,8 +107,8 @@ def test_a_failed_overwrite_keeps_the_old_files(
         pytest.raises(InputError, match="no space left"),
         OutputFolder(target, overwrite=True, owned=("stale.txt",)) as folder,
     ):
-        (folder / "same.txt").write_text("new")
-        (folder / "z.txt").write_text("new")
+        for name in ("added.txt", "same.txt", "z.txt"):
+            (folder / name).write_text("new")
         monkeypatch.setattr(os, "replace", fail_on_last)
     assert _tree(tmp_path) == {"out", "out/same.txt", "out/stale.txt", "out/mine.txt"}
     assert {path.read_text("utf-8") for path in target.iterdir()} == {"old"}

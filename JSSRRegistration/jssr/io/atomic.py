@@ -161,6 +161,7 @@ class OutputFolder:
         names = {entry.name for entry in part.iterdir()}
         backup = _hidden_folder(self._path, "old")
         moved: list[str] = []
+        placed: list[str] = []
         try:
             for name in sorted(self._owned | names):
                 if (self._path / name).exists():
@@ -168,9 +169,11 @@ class OutputFolder:
                     moved.append(name)
             for name in sorted(names):
                 os.replace(part / name, self._path / name)
+                placed.append(name)
         except BaseException:
-            for name in moved:
+            for name in placed:
                 _remove(self._path / name)
+            for name in moved:
                 os.replace(backup / name, self._path / name)
             raise
         finally:
