@@ -8,8 +8,8 @@ import vtk
 
 from jssr.errors import InputError
 from JSSRRegistrationLib.frames import toVtk
-from JSSRRegistrationLib.placing import parentTransforms, placeBeside
-from JSSRRegistrationLib.scene import OUTSIDE_HU, ijkToParent
+from JSSRRegistrationLib.placing import placeBeside
+from JSSRRegistrationLib.scene import OUTSIDE_HU, ijkToParent, parentTransforms
 from JSSRRegistrationLib.transforms import movingToWorld
 from JSSRRegistrationLib.volumes import copyDisplay
 

@@ -7,6 +7,7 @@ import slicer
 
 from jssr.errors import InputError
 from JSSRRegistrationLib.outputs import NODE_CLASSES, SceneOutput
+from JSSRRegistrationLib.scene import parentTransforms
 
 _NAMES: dict[SceneOutput, str] = {
     SceneOutput.TRANSFORM: "{moving} to {fixed} transform",
@@ -49,16 +50,6 @@ def placeBeside(node: Any, neighbour: Any) -> None:
         hierarchy.SetItemParent(item, parent)
     else:
         hierarchy.CreateItem(parent, node)
-
-
-def parentTransforms(node: Any) -> list[Any]:
-    """The transform nodes that a node lies under, the nearest first."""
-    parents = []
-    parent = node.GetParentTransformNode()
-    while parent is not None:
-        parents.append(parent)
-        parent = parent.GetParentTransformNode()
-    return parents
 
 
 def checkOutputNodes(nodes: Mapping[SceneOutput, Any], inputs: list[Any]) -> None:

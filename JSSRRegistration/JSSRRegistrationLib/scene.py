@@ -110,14 +110,21 @@ def readInitialTransform(transformNode: Any, movingVolume: Any) -> np.ndarray:
         raise InputError(
             f"The initial transform '{transformNode.GetName()}' is not linear; choose a linear one."
         )
-    parent = movingVolume.GetParentTransformNode()
-    while parent is not None:
-        if parent is transformNode:
-            return np.eye(4)
-        parent = parent.GetParentTransformNode()
+    if transformNode in parentTransforms(movingVolume):
+        return np.eye(4)
     matrix = vtk.vtkMatrix4x4()
     transformNode.GetMatrixTransformFromWorld(matrix)
     return flipped(toNumpy(matrix))
+
+
+def parentTransforms(node: Any) -> list[Any]:
+    """The transform nodes that a node lies under, the nearest first."""
+    parents = []
+    parent = node.GetParentTransformNode()
+    while parent is not None:
+        parents.append(parent)
+        parent = parent.GetParentTransformNode()
+    return parents
 
 
 def ijkToParent(volumeNode: Any) -> np.ndarray:
