@@ -14,7 +14,7 @@ from jssr.batch.state import Outcome
 from jssr.batch.summary import PAGE_NAME
 from jssr.errors import JSSRError
 from jssr.labels import Phase
-from jssr.registration.result import ALL_OUTPUTS, Output, Refine
+from jssr.registration.result import Output, Refine, chosen_outputs
 from jssr.service.client import worker_command
 from jssr.service.runner import Runner
 from JSSRRegistrationLib.batch_scene import saveCaseScene
@@ -43,13 +43,14 @@ def main(arguments: Sequence[str], stream: TextIO | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, stream: TextIO) -> int:
-    _requirePackages(options.install, options.outputs, stream)
+    outputs = chosen_outputs(options.outputs)
+    _requirePackages(options.install, outputs, stream)
     cases = read_cases(options.input, Phase(options.fixed_phase))
     settings = BatchSettings(
         options.model,
         options.device,
         Refine(options.refine),
-        options.outputs,
+        outputs,
         options.seed,
     )
     listener = _Listener(stream, options.scene)
@@ -107,14 +108,6 @@ def _requirePackages(install: bool, outputs: Collection[Output], stream: TextIO)
         )
 
 
-def _outputs(text: str) -> frozenset[Output]:
-    try:
-        return frozenset(Output(name.strip()) for name in text.split(","))
-    except ValueError as error:
-        names = ", ".join(output.value for output in Output)
-        raise argparse.ArgumentTypeError(f"{error}; choose among {names}") from error
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="Slicer --no-main-window --python-script batch.py --",
@@ -124,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--input", type=Path, required=True, help="CSV table, or folder with a folder a patient")
     add("--output", type=Path, required=True, help="folder for the results; a stopped run goes on")
     add("--fixed-phase", default=Phase.PORTAL_VENOUS.value, choices=[p.value for p in Phase])
-    add("--outputs", type=_outputs, default=ALL_OUTPUTS, help="comma-separated; default: all")
+    add("--outputs", action="append", metavar="NAME,NAME", help="default: all of them")
     add("--refine", default=Refine.FAST.value, choices=[refine.value for refine in Refine])
     add("--model", type=Path, help="model bundle, a folder or a zip; default: the shipped one")
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N")

@@ -12,10 +12,9 @@ from jssr.cli.register import (
     ModelOption,
     RefineOption,
     SeedOption,
-    chosen_outputs,
 )
 from jssr.labels import Phase
-from jssr.registration.result import Refine
+from jssr.registration.result import Refine, chosen_outputs
 
 if TYPE_CHECKING:
     from jssr.batch.cases import Case

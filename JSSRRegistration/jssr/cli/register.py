@@ -10,13 +10,12 @@ import typer
 from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
 from jssr.errors import InputError
 from jssr.labels import Phase
-from jssr.registration.result import ALL_OUTPUTS, Output, Refine
+from jssr.registration.result import OUTPUT_NAMES, Refine, chosen_outputs
 
 if TYPE_CHECKING:
     from jssr.registration.files import Moving
 
 _T = TypeVar("_T")
-_OUTPUT_NAMES = ", ".join(output.value for output in Output)
 _PHASE_NAMES = ", ".join(["auto", *(phase.value for phase in Phase)])
 
 
@@ -110,7 +109,7 @@ def register(
         list[str] | None,
         typer.Option(
             metavar="NAME,NAME",
-            help=f"What to write; without it all of {_OUTPUT_NAMES}.",
+            help=f"What to write; without it all of {OUTPUT_NAMES}.",
             rich_help_panel=_FILES,
         ),
     ] = None,
@@ -278,17 +277,6 @@ def _initial(text: str) -> Literal["rigid", "none"] | Path:
     if text == "rigid" or text == "none":
         return text
     return Path(text)
-
-
-def chosen_outputs(texts: list[str] | None) -> frozenset[Output]:
-    """The outputs that a repeated or comma-separated ``--outputs`` names; all without it."""
-    if not texts:
-        return ALL_OUTPUTS
-    names = [name.strip() for text in texts for name in text.split(",")]
-    unknown = sorted(set(names) - {output.value for output in Output})
-    if unknown:
-        raise InputError(f"--outputs does not know '{unknown[0]}'; choose among {_OUTPUT_NAMES}.")
-    return frozenset(Output(name) for name in names)
 
 
 def _movings(

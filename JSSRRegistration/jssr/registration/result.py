@@ -1,10 +1,11 @@
 """What one registration gives: the value that command line, worker, Slicer and evaluation share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from jssr.errors import InputError
 from jssr.labels import Phase
 from jssr.spatial.transform import SpatialTransform
 
@@ -33,6 +34,22 @@ class Output(str, Enum):
 
 
 ALL_OUTPUTS = frozenset(Output)
+OUTPUT_NAMES = ", ".join(output.value for output in Output)
+
+
+def chosen_outputs(texts: Sequence[str] | None) -> frozenset[Output]:
+    """The outputs that a repeated or comma-separated ``--outputs`` names; all without it.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    if not texts:
+        return ALL_OUTPUTS
+    names = [name.strip() for text in texts for name in text.split(",")]
+    unknown = sorted(set(names) - {output.value for output in Output})
+    if unknown:
+        raise InputError(f"--outputs does not know '{unknown[0]}'; choose among {OUTPUT_NAMES}.")
+    return frozenset(Output(name) for name in names)
 
 
 class Refine(str, Enum):
