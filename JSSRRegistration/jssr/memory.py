@@ -25,8 +25,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def use_large_pages() -> None:
     """Has PyTorch ask Linux for pages of 2 MB instead of 4 KB, where the system offers them.
 
-    To hand out small pages one by one takes an eighth of a registration's processor time. What
-    the user's environment says goes first. Call it before the first tensor is made.
+    To hand out millions of small pages takes time that shows (docs/model-development.md). What the
+    user's environment says goes first. Call it before the first tensor is made.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 

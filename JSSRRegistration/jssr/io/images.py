@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.errors import InputError, ResourceError
+from jssr.errors import InputError
 from jssr.io.atomic import no_space_error, whole_file
 from jssr.io.checks import (
     check_extent,
@@ -155,9 +155,7 @@ def _read_volume(path: Path) -> sitk.Image:
         image = reader.Execute() if whole else None
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
-            raise ResourceError(
-                f"The memory does not suffice to read '{path}'; close other programs."
-            ) from error
+            raise
         if "orthonormal" in str(error):
             raise InputError(
                 f"'{path}' has sheared axes, which no scanner makes; resample it to a regular grid."

@@ -70,7 +70,6 @@ def read_segmentation(path: Path) -> sitk.Image:
 
 def unknown_segments(path: Path) -> list[str]:
     """Names of a segmentation's segments that the label table does not have."""
-    read_label_map(path)
     return [name for name, _ in _stored_values(path) if name not in _INDEX_OF]
 
 

@@ -60,7 +60,7 @@ def warp_file(
         outside = AIR_HU if is_hounsfield(source) else 0.0
         warped = resample(source, spatial, grid, outside)
     else:
-        labels = _known_segments(image) if coded else read_label_map(image)
+        labels = _read_segmentation_whole(image) if coded else read_label_map(image)
         warped = warp_labels(labels, spatial, grid, interpolation)
     if output.name.endswith(SUFFIX):
         write_segmentation(warped, output)
@@ -68,14 +68,15 @@ def warp_file(
         write_image(warped, output)
 
 
-def _known_segments(path: Path) -> sitk.Image:
+def _read_segmentation_whole(path: Path) -> sitk.Image:
+    labels = read_segmentation(path)
     unknown = unknown_segments(path)
     if unknown:
         raise InputError(
             f"'{path}' has a segment '{unknown[0]}', which JSSR's label table does not have; "
             "export it from Slicer as a label map (.nii.gz or .nrrd) and warp that."
         )
-    return read_segmentation(path)
+    return labels
 
 
 def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry) -> sitk.Image:
