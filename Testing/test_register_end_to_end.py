@@ -256,6 +256,27 @@ def test_an_oblique_fixed_scan(tmp_path: Path, case: Phantom) -> None:
     assert sitk.ReadImage(str(out / "warped.nii.gz")).GetSize() == fixed.GetSize()
 
 
+@pytest.mark.parametrize("how", ["masks", "a short moving scan"])
+def test_a_part_of_the_body_is_enough(tmp_path: Path, case: Phantom, how: str) -> None:
+    """The verdict does not blame a user for masks, or for a protocol of the liver alone."""
+    depth = case.fixed.GetSize()[2]
+    part = slice(2 * depth // 5, 4 * depth // 5)
+    moving, options = case.moving, []
+    if how == "masks":
+        for role, image in (("fixed", case.fixed), ("moving", case.moving)):
+            mask = image * 0
+            mask[:, :, part] = 1
+            write_image(mask, tmp_path / f"{role}_mask.nii.gz")
+            options += [f"--{role}-mask", str(tmp_path / f"{role}_mask.nii.gz")]
+    else:
+        moving = case.moving[:, :, part]
+    out = register(tmp_path, case.fixed, moving, "--outputs", "transform,metrics", *options)
+    stored = json.loads((out / "metrics.json").read_text("utf-8"))
+    assert stored["metrics"]["overlap_fraction"] < 0.5
+    assert stored["metrics"]["shared_fraction"] > 0.7
+    assert not any("share only" in reason for reason in stored["verdict"]["reasons"])
+
+
 def test_ctrl_c_leaves_nothing(tmp_path: Path, case: Phantom) -> None:
     for role, image in (("fixed", case.fixed), ("moving", case.moving)):
         write_image(image, tmp_path / f"{role}.nii.gz")

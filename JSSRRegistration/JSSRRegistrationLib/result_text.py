@@ -107,12 +107,13 @@ def _arrow(before: float, after: float) -> str:
 def _lesionRow(lesions: list[Mapping[str, Any]]) -> list[tuple[str, str]]:
     if not lesions:
         return []
-    text = _(
-        "{count} on the fixed scan, up to {diameter:.0f} mm; volume change up to {change:.0f} %"
-    )
     largest = max(lesion["diameter_mm"] for lesion in lesions)
-    change = max(abs(lesion["volume_change"]) for lesion in lesions)
-    words = text.format(count=len(lesions), diameter=largest, change=100 * change)
+    words = _("{count} on the fixed scan, up to {diameter:.0f} mm").format(
+        count=len(lesions), diameter=largest
+    )
+    changes = [abs(change) for lesion in lesions if (change := lesion["volume_change"]) is not None]
+    if changes:
+        words += _("; volume change up to {change:.0f} %").format(change=100 * max(changes))
     return [(_("Lesions"), words)]
 
 

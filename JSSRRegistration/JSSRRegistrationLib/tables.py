@@ -81,7 +81,7 @@ def _overallRows(metrics: Mapping[str, Any]) -> list[Row]:
         ("Folded voxels", _percent(deformation["folding_fraction"]), "%"),
         ("SD of the log-Jacobian", deformation["log_jacobian_sd"], ""),
         ("Time", sum(metrics["seconds"].values()), "s"),
-        ("Peak memory", metrics["peak_memory_mb"], "MB"),
+        ("Peak memory of the process", metrics["peak_memory_mb"], "MB"),
     ]
 
 
@@ -96,11 +96,12 @@ def _organRows(organ: Mapping[str, Any]) -> list[Row]:
 
 
 def _lesionRows(number: int, lesion: Mapping[str, Any]) -> list[Row]:
-    return [
+    rows: list[Row] = [
         (f"Lesion {number}: diameter", lesion["diameter_mm"], "mm"),
         (f"Lesion {number}: volume", lesion["volume_ml"], "ml"),
         (f"Lesion {number}: volume change", _percent(lesion["volume_change"]), "%"),
     ]
+    return [row for row in rows if row[1] is not None]
 
 
 def _percent(fraction: float | None) -> float | None:

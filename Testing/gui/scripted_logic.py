@@ -19,6 +19,7 @@ SUMMARY = {
     "moving_phase": {"phase": "arterial", "given": False, "probabilities": {"arterial": 0.97}},
     "metrics": {
         "overlap_fraction": 0.98,
+        "shared_fraction": 0.99,
         "linear_stretch": (0.0, 0.0, 0.0),
         "similarity_before": 0.41,
         "similarity_after": 0.83,
@@ -55,7 +56,7 @@ SUMMARY = {
                 "volume_ml": 2.0,
                 "volume_change": change,
             }
-            for diameter, change in ((18.4, 0.03), (9.0, -0.07))
+            for diameter, change in ((18.4, 0.03), (9.0, -0.07), (7.0, None))
         ],
         "intensities": [],
         "synthesis_dice": 0.91,

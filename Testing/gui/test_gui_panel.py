@@ -282,7 +282,7 @@ def test_the_verdict_and_figures_stand_in_plain_words(panel: Panel, phases: dict
         "4.2 mm on average",
         "every point has one partner",
         "Liver",
-        "2 on the fixed scan, up to 18 mm; volume change up to 7 %",
+        "3 on the fixed scan, up to 18 mm; volume change up to 7 %",
         "cut off",
     ):
         assert words in text

@@ -100,12 +100,16 @@ def made_metrics() -> Metrics:
     organ = OrganFigures("liver", 0.91, 0.97, 1500.0, 1490.0, 0.012, False)
     return Metrics(
         overlap_fraction=0.4,
+        shared_fraction=0.97,
         linear_stretch=(0.0, 0.0, 0.0),
         similarity_before=0.3,
         similarity_after=0.8,
         deformation=Deformation(3.0, 8.0, 12.0, 0.0001, 0.08, (0.0, 0.01, -0.03)),
         organs=(organ, replace(organ, name="spleen", dice_after=None, volume_change=None)),
-        lesions=(LesionFigures((1.0, 2.0, 3.0), 14.0, 1.4, 0.03),),
+        lesions=(
+            LesionFigures((1.0, 2.0, 3.0), 14.0, 1.4, 0.03),
+            LesionFigures((1.0, 2.0, 90.0), 12.0, 0.9, None),
+        ),
         intensities=(MeanIntensity("liver", 110.0, 12.0, 60.0, 11.0),),
         synthesis_dice=0.9,
         seconds={"register": 2.0, "segment": 3.0},

@@ -218,6 +218,7 @@ def test_tables_tell_verdict_figures_and_intensities(
     assert rows["Liver: Dice after"] == "0.97"
     assert rows["Folded voxels"] == "0.01"
     assert rows["Lesion 1: volume change"] == "3"
+    assert rows["Lesion 2: diameter"] == "12" and "Lesion 2: volume change" not in rows
     assert "Spleen: Dice after" not in rows
     intensity = nodes[SceneOutput.INTENSITY_TABLE].GetTable()
     names = [intensity.GetColumnName(i) for i in range(intensity.GetNumberOfColumns())]

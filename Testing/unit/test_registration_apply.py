@@ -145,8 +145,14 @@ def test_values_beyond_the_type_stop_at_its_limits() -> None:
     warped = warp_scan(image, SpatialTransform(np.eye(4)), Geometry.of(image))
     assert sitk.GetArrayFromImage(warped).tolist() == [[[-32768, 32767, 13]]]
     fixed = sitk.GetImageFromArray(np.array([[[-32768, 32767, -7]]], np.int16))
-    minus = sitk.GetImageFromArray(np.array([[[100, -1024, 5]]], np.int16))
+    minus = sitk.GetImageFromArray(np.array([[[100, -1000, 5]]], np.int16))
     assert sitk.GetArrayFromImage(difference(fixed, minus)).tolist() == [[[-32768, 32767, -12]]]
+
+
+def test_where_the_moving_scan_ends_no_contrast_is_seen() -> None:
+    fixed = sitk.GetImageFromArray(np.array([[[50, 60, 70]]], np.int16))
+    warped = sitk.GetImageFromArray(np.array([[[-1024, -3024, 40]]], np.int16))
+    assert sitk.GetArrayFromImage(difference(fixed, warped)).tolist() == [[[0, 0, 30]]]
 
 
 def test_a_segmentation_is_never_blurred_and_loses_no_segment(tmp_path: Path) -> None:

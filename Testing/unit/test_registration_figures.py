@@ -21,10 +21,14 @@ from jssr.registration.result import Metrics
 from jssr.spatial.warp import voxel_coordinates
 from sample_scene import GRID, ball, moved_pair, on_field_grid, pair_of, textured_hu
 
+WHOLE_BOX_ML = 144.0**3 / 1000
 
-def measured(pair: Pair, displacement_mm: torch.Tensor) -> Metrics:
-    field = on_field_grid(pair, displacement_mm)
-    return measure(pair, np.eye(4), Answer(field, -field), (0.0, 0.0), (), None, {})
+
+def measured(
+    pair: Pair, displacement_mm: torch.Tensor, moving_body_ml: float = WHOLE_BOX_ML
+) -> Metrics:
+    answer = Answer(*(sign * on_field_grid(pair, displacement_mm) for sign in (1, -1)))
+    return measure(pair, moving_body_ml, np.eye(4), answer, (0.0, 0.0), (), None, {})
 
 
 def stretch(factor: float) -> torch.Tensor:
@@ -112,7 +116,27 @@ def test_what_the_moving_scan_does_not_show_is_no_overlap() -> None:
     seen[:, :, : GRID.shape_zyx[0] // 4] = False
     pair = replace(pair, moving=replace(pair.moving, valid=seen))
     still = torch.zeros(1, 3, *GRID.shape_zyx)
-    assert measured(pair, still).overlap_fraction == pytest.approx(0.75, abs=0.02)
+    metrics = measured(pair, still)
+    assert metrics.overlap_fraction == pytest.approx(0.75, abs=0.02)
+    assert metrics.shared_fraction == pytest.approx(0.75, abs=0.02)
+    # The moving body is no larger than what is shared: nothing of it is missed.
+    assert measured(pair, still, 0.75 * WHOLE_BOX_ML).shared_fraction > 0.98
+    # Half of it lies where the fixed scan has none.
+    assert measured(pair, still, 2 * WHOLE_BOX_ML).shared_fraction == pytest.approx(0.75, abs=0.02)
+
+
+@pytest.mark.parametrize("side", ["fixed", "moving"])
+def test_a_lesion_that_a_scan_does_not_show_has_no_change_of_volume(side: str) -> None:
+    fixed = textured_hu(7)
+    pair = pair_of(fixed, fixed, ball(50.0))
+    marked = pair.fixed_probabilities.clone()
+    marked[:, label_index("lesion")] = 2.0 * ball(12.0)[:, 0]
+    volume = getattr(pair, side)
+    seen = volume.valid.clone()
+    seen[:, :, : GRID.shape_zyx[0] // 2 - 2] = False
+    cut = replace(pair, fixed_probabilities=marked, **{side: replace(volume, valid=seen)})
+    (lesion,) = measured(cut, stretch(1.1)).lesions
+    assert lesion.volume_change is None
 
 
 def test_an_organ_at_the_edge_of_the_scan_is_cut() -> None:

@@ -83,6 +83,18 @@ def test_what_fills_the_box_and_what_the_mask_leaves_out_is_not_valid(bundle: Bu
     assert 0 < found.fixed.valid.sum() < whole.sum()
 
 
+def test_the_body_is_measured_as_far_as_it_counts(bundle: Bundle) -> None:
+    fixed, _ = pair_images()
+    half = (slice(None), slice(None), slice(fixed.GetSize()[0] // 2, None))
+    mask = marked(fixed, half, 1, 0)
+    body = sitk.GetArrayFromImage(body_mask(fixed)) > 0
+    voxel_ml = np.prod(fixed.GetSpacing()) / 1000
+    whole = prepare(*scans(), bundle).fixed
+    masked = prepare(*scans(), bundle, fixed_mask=mask).fixed
+    assert whole.body_ml == pytest.approx(body.sum() * voxel_ml, rel=0.03)
+    assert masked.body_ml == pytest.approx(body[half].sum() * voxel_ml, rel=0.03)
+
+
 def test_the_linear_part_moves_the_moving_scan(bundle: Bundle) -> None:
     prepared = prepare(*scans(), bundle)
     step = prepared.grid.spacing_mm[0]

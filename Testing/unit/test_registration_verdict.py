@@ -16,6 +16,7 @@ from jssr.registration.verdict import judge
 LIVER = OrganFigures("liver", 0.85, 0.96, 1500.0, 1480.0, 0.02, False)
 GOOD = Metrics(
     overlap_fraction=0.95,
+    shared_fraction=0.97,
     linear_stretch=(0.0, 0.0, 0.0),
     similarity_before=0.5,
     similarity_after=0.7,
@@ -41,8 +42,8 @@ def test_a_good_registration_is_good_and_gives_no_reason() -> None:
 @pytest.mark.parametrize(
     ("metrics", "level", "said"),
     [
-        (replace(GOOD, overlap_fraction=0.4), "doubtful", "share only 40%"),
-        (replace(GOOD, overlap_fraction=0.1), "failed", "share only 10%"),
+        (replace(GOOD, shared_fraction=0.4), "doubtful", "share only 40%"),
+        (replace(GOOD, shared_fraction=0.1), "failed", "share only 10%"),
         (
             with_organ(moving_volume_ml=1100.0, cut_by_field_of_view=True),
             "doubtful",
@@ -123,6 +124,16 @@ def test_each_trouble_is_told(metrics: Metrics, level: str, said: str) -> None:
 def test_labels_that_say_little_decide_nothing(organ: OrganFigures) -> None:
     """Too little of an organ, an organ that the field of view cuts, one that S hardly knows."""
     assert judge(replace(GOOD, organs=(organ,))).level is VerdictLevel.GOOD
+
+
+def test_a_scan_of_the_liver_alone_is_enough() -> None:
+    """Of a fixed scan of the whole trunk it covers little, and all that there is to register."""
+    assert judge(replace(GOOD, overlap_fraction=0.2)).level is VerdictLevel.GOOD
+
+
+def test_a_lesion_that_is_not_wholly_seen_decides_nothing() -> None:
+    cut = LesionFigures((0.0, 0.0, 0.0), 22.0, 5.6, None)
+    assert judge(replace(GOOD, lesions=(cut,))).level is VerdictLevel.GOOD
 
 
 def test_labels_do_not_outvote_scans_that_are_the_same() -> None:

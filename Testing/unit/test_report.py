@@ -76,6 +76,7 @@ def result():
         moving_phase=PhaseGuess(Phase.ARTERIAL, False, {"arterial": 0.9, "portal-venous": 0.1}),
         metrics=Metrics(
             overlap_fraction=0.93,
+            shared_fraction=0.97,
             linear_stretch=(0.0, 0.0, 0.0),
             similarity_before=0.41,
             similarity_after=0.78,

@@ -99,9 +99,15 @@ def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry
 
 
 def difference(fixed: sitk.Image, warped: sitk.Image) -> sitk.Image:
-    """``fixed`` minus ``warped``, on one grid, as int16 HU."""
+    """``fixed`` minus ``warped``, on one grid, as int16 HU.
+
+    0 where ``warped`` has -1024 HU or less, which also stands for what the moving scan does not
+    show: nothing is known of contrast there.
+    """
+    other = sitk.GetArrayViewFromImage(warped)
     values = sitk.GetArrayViewFromImage(fixed).astype(np.float32)
-    values -= sitk.GetArrayViewFromImage(warped)
+    values -= other
+    values[other <= AIR_HU] = 0.0
     image = sitk.GetImageFromArray(_as_int16(values))
     image.CopyInformation(fixed)
     return image

@@ -30,6 +30,7 @@ _LEAST_LESION_ML = 0.1
 
 def measure(
     pair: Pair,
+    moving_body_ml: float,
     linear: np.ndarray,
     answer: Answer,
     similarities: tuple[float, float],
@@ -40,6 +41,7 @@ def measure(
     """All figures of one registration.
 
     Args:
+        moving_body_ml: volume of the whole moving body, as far as it was scanned.
         linear: 4x4 fixed-to-moving, by which ``pair`` was brought together.
         answer: finished, on the field's grid.
         similarities: :func:`similarity` without and with the displacement.
@@ -57,6 +59,7 @@ def measure(
     x, y, z = stretch_of(linear).tolist()
     return Metrics(
         overlap_fraction=_fraction(seen, body),
+        shared_fraction=_shared_fraction(pair, seen, moving_body_ml),
         linear_stretch=(x, y, z),
         similarity_before=similarities[0],
         similarity_after=similarities[1],
@@ -76,7 +79,7 @@ def measure(
             for label in LABELS
             if bool((fixed_labels == label.index).any() | (moving_labels == label.index).any())
         ),
-        lesions=_lesions(fixed_labels, determinant[0], pair.grid),
+        lesions=_lesions(fixed_labels, determinant[0], seen & ~edges[0], pair.grid),
         intensities=intensities,
         synthesis_dice=synthesis_dice,
         seconds=dict(seconds),
@@ -149,6 +152,18 @@ def _fraction(part: torch.Tensor, whole: torch.Tensor) -> float:
     return float(part[whole].float().mean()) if bool(whole.any()) else 0.0
 
 
+def _shared_fraction(pair: Pair, seen: torch.Tensor, moving_body_ml: float) -> float:
+    """What both scans show of the body, as a part of the smaller of both bodies."""
+    voxel_ml = _voxel_ml(pair.grid)
+    fixed_body_ml = float((pair.fixed_body & pair.fixed.valid[0, 0]).sum()) * voxel_ml
+    shared_ml = float((pair.fixed_body & seen).sum()) * voxel_ml
+    return min(1.0, shared_ml / max(min(fixed_body_ml, moving_body_ml), voxel_ml))
+
+
+def _voxel_ml(grid: Geometry) -> float:
+    return float(np.prod(grid.spacing_mm)) / 1000
+
+
 def _deformation(
     displacement: torch.Tensor, determinant: torch.Tensor, spacing: Spacing, region: torch.Tensor
 ) -> Deformation:
@@ -189,7 +204,7 @@ def _organ(
     seen: torch.Tensor,
     edges: tuple[torch.Tensor, torch.Tensor],
 ) -> OrganFigures:
-    voxel_ml = float(np.prod(pair.grid.spacing_mm)) / 1000
+    voxel_ml = _voxel_ml(pair.grid)
     fixed, moving = fixed_labels == index, moving_labels == index
     cut = bool((fixed & edges[0]).any() | (moving & edges[1]).any())
     volumes = float(fixed.sum()) * voxel_ml, float(moving.sum()) * voxel_ml
@@ -214,8 +229,9 @@ def _edge(valid: torch.Tensor) -> torch.Tensor:
 
 
 def _lesions(
-    labels: torch.Tensor, determinant: torch.Tensor, grid: Geometry
+    labels: torch.Tensor, determinant: torch.Tensor, whole: torch.Tensor, grid: Geometry
 ) -> tuple[LesionFigures, ...]:
+    """``whole``, ``(z, y, x)`` bool: where both scans show what there is."""
     mask = (labels == label_index("lesion")).to(torch.uint8).numpy()
     pieces = sitk.ConnectedComponent(grid.image(mask))
     shape = sitk.LabelShapeStatisticsImageFilter()
@@ -227,7 +243,10 @@ def _lesions(
         if volume_ml < _LEAST_LESION_ML:
             continue
         x, y, z = shape.GetCentroid(piece)
-        change = float(determinant.numpy()[numbers == piece].mean()) - 1.0
+        here = numbers == piece
+        change = None
+        if whole.numpy()[here].all():
+            change = float(determinant.numpy()[here].mean()) - 1.0
         diameter = 2 * shape.GetEquivalentSphericalRadius(piece)
         found.append(LesionFigures((x, y, z), diameter, volume_ml, change))
     return tuple(sorted(found, key=lambda lesion: -lesion.volume_ml))

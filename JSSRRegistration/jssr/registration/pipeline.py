@@ -156,6 +156,7 @@ def register(
             )
         metrics = measure(
             judged,
+            prepared.moving.body_ml,
             settled.linear,
             settled.fields,
             settled.similarities,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
@@ -29,6 +30,17 @@ class PreparedScan:
 
     scan: Scan
     segmentation: Segmentation
+
+    @cached_property
+    def body_ml(self) -> float:
+        """Volume of the body, as far as it counts seen."""
+        grid = self.segmentation.grid
+        body = body_mask(grid.image(self.segmentation.hu.numpy()))
+        if self.scan.seen is not None:
+            nearest = sitk.sitkNearestNeighbor
+            body = sitk.And(body, sitk.Resample(self.scan.seen, body, sitk.Transform(), nearest))
+        count = np.count_nonzero(sitk.GetArrayViewFromImage(body))
+        return float(count * np.prod(grid.spacing_mm)) / 1000
 
 
 @dataclass(frozen=True)

@@ -124,12 +124,16 @@ class OrganFigures:
 
 @dataclass(frozen=True)
 class LesionFigures:
-    """One lesion seen on the fixed scan, carried to the moving scan by the transform."""
+    """One lesion seen on the fixed scan, carried to the moving scan by the transform.
+
+    ``volume_change`` is the mean Jacobian determinant over it minus one, ``None`` where a field of
+    view cuts it.
+    """
 
     centre_mm: tuple[float, float, float]
     diameter_mm: float
     volume_ml: float
-    volume_change: float
+    volume_change: float | None
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,15 @@ class Metrics:
 
     ``similarity_before``, ``similarity_after``: mean absolute local correlation of both scans
     inside the fixed body, 0 to 1.
-    ``overlap_fraction`` is the part of the fixed body that the moving scan covers.
+    ``overlap_fraction`` is the part of the fixed body that the moving scan covers,
+    ``shared_fraction`` the part of the smaller body, as far as each was scanned, that both show.
     ``linear_stretch`` is by how much the linear part lengthens along x, y and z, 0 of a rigid one.
     ``synthesis_dice`` is the mean Dice of S(G(x)) with S(x), ``None`` if no output needs S(G(x)) or
     S finds no organ.
     """
 
     overlap_fraction: float
+    shared_fraction: float
     linear_stretch: tuple[float, float, float]
     similarity_before: float
     similarity_after: float

@@ -47,10 +47,11 @@ def judge(metrics: Metrics) -> Verdict:
 
 
 def _judge_images(metrics: Metrics, failures: list[str], doubts: list[str]) -> None:
-    shared = metrics.overlap_fraction
+    # Of the smaller body: a liver protocol within a scan of the whole trunk shares all of it.
+    shared = metrics.shared_fraction
     if shared < 0.5:
         reasons = failures if shared < 0.25 else doubts
-        reasons.append(f"the scans share only {shared:.0%} of the fixed scan's body")
+        reasons.append(f"the scans share only {shared:.0%} of the smaller body")
     before, after = metrics.similarity_before, metrics.similarity_after
     if after < _DOUBTFUL_BELOW:
         reasons = failures if after < _FAILED_BELOW else doubts
@@ -69,10 +70,10 @@ def _judge_deformation(metrics: Metrics, failures: list[str], doubts: list[str])
     for length in _implausible_lengths(metrics.deformation.stretch):
         doubts.append(f"{length}; check both scans' voxel sizes")
     for lesion in metrics.lesions:
-        if lesion.diameter_mm >= 10.0 and abs(lesion.volume_change) > 0.25:
+        change = lesion.volume_change
+        if change is not None and lesion.diameter_mm >= 10.0 and abs(change) > 0.25:
             doubts.append(
-                f"a lesion of {lesion.diameter_mm:.0f} mm changes its volume by "
-                f"{lesion.volume_change:+.0%}"
+                f"a lesion of {lesion.diameter_mm:.0f} mm changes its volume by {change:+.0%}"
             )
 
 

@@ -173,7 +173,7 @@ def technical_table(result: RegistrationResult, version: str) -> str:
         ["Device", page.text(result.device)],
         ["Refinement", page.text(result.refine.value)],
         ["Seed", str(result.seed)],
-        ["Peak memory", page.number(result.metrics.peak_memory_mb, 0, "MB")],
+        ["Peak memory of the process", page.number(result.metrics.peak_memory_mb, 0, "MB")],
         ["Largest displacement", page.number(deformation.max_mm, 1, "mm")],
         ["Standard deviation of log J", page.number(deformation.log_jacobian_sd, 3)],
         ["Labels of synthesized and original scan agree (Dice)", page.number(agreement, 3)],
