@@ -1,18 +1,25 @@
 """Choose the compute device from what the user wrote."""
 
+import logging
+
 import torch
 
 from jssr.errors import DeviceError
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def choose_device(name: str = "auto") -> torch.device:
     """The device called ``auto``, ``cpu``, ``cuda`` or ``cuda:n``; ``auto`` prefers a GPU.
 
+    A GPU may be there and yet not compute: full, reserved by another program, or too old or too
+    new for this build of PyTorch. ``auto`` then takes the CPU and logs a warning.
+
     Raises:
-        DeviceError: the name is unknown, or that GPU is not there.
+        DeviceError: the name is unknown, or that GPU is not there or cannot compute.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return _gpu_or_cpu()
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -26,4 +33,27 @@ def choose_device(name: str = "auto") -> torch.device:
                 f"The device '{name}' was asked for, but this computer offers {count} usable "
                 "NVIDIA GPUs; choose another device or 'cpu'."
             )
+        trouble = _trouble(device)
+        if trouble is not None:
+            raise DeviceError(
+                f"The device '{name}' cannot compute ({trouble}); choose another device or 'cpu'."
+            )
     return device
+
+
+def _gpu_or_cpu() -> torch.device:
+    if torch.cuda.is_available():
+        trouble = _trouble(torch.device("cuda"))
+        if trouble is None:
+            return torch.device("cuda")
+        _LOGGER.warning("The GPU cannot compute (%s); the CPU does, which takes longer.", trouble)
+    return torch.device("cpu")
+
+
+def _trouble(device: torch.device) -> str | None:
+    """What a small computation on the device runs into, in one line; ``None`` if it succeeds."""
+    try:
+        torch.ones(1, device=device).add(1).item()
+    except RuntimeError as error:
+        return str(error).partition("\n")[0]
+    return None

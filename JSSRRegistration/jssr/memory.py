@@ -1,4 +1,4 @@
-"""How the process gives memory back to the system."""
+"""How the process takes memory and gives it back, and how want of it is told."""
 
 import ctypes
 import os
@@ -9,10 +9,17 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _LARGE_BYTES = 1 << 24
 _KEPT_BYTES = 1 << 28
 _NEVER = (1 << 31) - 1
+_MOST_OF_OLD_GLIBC = 1 << 25
 
-
-_ALLOCATION_FAILED = ("DefaultCPUAllocator", "Failed to allocate memory")
-"""What PyTorch and ITK say, as a plain ``RuntimeError``."""
+_ALLOCATION_FAILED = (
+    "DefaultCPUAllocator",
+    "Failed to allocate memory",
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+)
+"""What PyTorch and ITK say as a plain ``RuntimeError``; TorchScript makes one of every error."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -50,8 +57,9 @@ def keep_large_blocks() -> None:
     For phantoms and training, which ask for the same volumes again and again: having the system
     hand out and clear the pages each time takes longer than much of the arithmetic.
     """
-    _set(_MMAP_THRESHOLD, _NEVER)
-    _set(_TRIM_THRESHOLD, _NEVER)
+    # Where glibc refuses, the other threshold alone would lower this one to 128 KB.
+    if _set(_MMAP_THRESHOLD, _NEVER) or _set(_MMAP_THRESHOLD, _MOST_OF_OLD_GLIBC):
+        _set(_TRIM_THRESHOLD, _NEVER)
 
 
 def return_unused() -> None:
@@ -62,9 +70,9 @@ def return_unused() -> None:
             trim(0)
 
 
-def _set(parameter: int, value: int) -> None:
+def _set(parameter: int, value: int) -> bool:
+    """Whether the C library took it."""
     if not sys.platform.startswith("linux"):
-        return
+        return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(parameter, value)
+    return mallopt is not None and mallopt(parameter, value) == 1

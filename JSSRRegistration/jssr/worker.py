@@ -72,8 +72,11 @@ def list_devices() -> list[Message]:
         {"name": "cpu", "title": platform.processor() or "CPU", "free_bytes": _free_memory()}
     ]
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
-        free, _ = torch.cuda.mem_get_info(index)
         title = torch.cuda.get_device_name(index)
+        try:
+            free, _ = torch.cuda.mem_get_info(index)
+        except RuntimeError:  # full or reserved: it may have room when a job asks for it
+            free = None
         found.append({"name": f"cuda:{index}", "title": title, "free_bytes": free})
     return found
 

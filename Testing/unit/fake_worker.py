@@ -34,6 +34,8 @@ def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
         raise ResourceError("There is no space left; free some.")
     if kind == "bug":
         raise ZeroDivisionError("division by zero")
+    if kind == "gpu":
+        raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with …")
     if kind == "memory":
         raise MemoryError
     return {"output": str(job.output), "files": {}, "pid": os.getpid()}

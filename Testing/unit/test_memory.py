@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from jssr import memory
 from jssr.memory import is_out_of_memory
 
 _PACKAGE = Path(__file__).parents[2] / "JSSRRegistration"
@@ -55,6 +56,22 @@ def test_freed_blocks_are_kept() -> None:
     script = _SCRIPT.replace("20_000_000", "60_000_000")
     assert 295 < _number(script) < 330
     assert _number(script, "return_large_blocks", "keep_large_blocks") > 550
+
+
+def test_a_library_that_refuses_keeps_its_own_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Older glibc takes no threshold above 32 MB; one alone would have it keep less than before."""
+    for most, wanted in ((1 << 40, 2), (1 << 25, 2), (0, 0)):
+        taken: list[int] = []
+
+        def take(parameter: int, value: int, most: int = most, to: list[int] = taken) -> bool:
+            if parameter == memory._MMAP_THRESHOLD and value > most:
+                return False
+            to.append(parameter)
+            return True
+
+        monkeypatch.setattr(memory, "_set", take)
+        memory.keep_large_blocks()
+        assert len(taken) == wanted
 
 
 # Many small blocks, all freed but the last, which lies above them.

@@ -103,13 +103,27 @@ def test_no_moving_scan_is_refused(request_of_two: Request) -> None:
         _register(replace(request_of_two, moving=[]))
 
 
-def test_the_cpu_takes_over_once_and_says_so() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError(
+            "The following operation failed in the TorchScript interpreter.\n"
+            "Traceback of TorchScript, serialized code (most recent call last):\n"
+            "RuntimeError: CUDA out of memory. Tried to allocate 2.00 GiB."
+        ),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    ],
+    ids=["PyTorch", "TorchScript", "driver", "cuDNN"],
+)
+def test_the_cpu_takes_over_once_and_says_so(error: RuntimeError) -> None:
     tried, told = [], []
 
     def work(device: torch.device) -> str:
         tried.append(device.type)
         if device.type == "cuda":
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise error
         return "done"
 
     assert with_cpu_fallback(GPU, work, told.append) == "done"

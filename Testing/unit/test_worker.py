@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from jssr.errors import JSSRError
 from jssr.service.client import WorkerProcess, worker_command, worker_environment
+from jssr.worker import list_devices
 
 FAKE = Path(__file__).parent / "fake_worker.py"
 TIMEOUT_S = 30.0
@@ -79,6 +81,36 @@ def test_a_failing_job_is_told_and_the_next_one_done(
     assert error["kind"] == kind
     assert part in error["message"]
     wait_for(worker, "result", "next")
+
+
+def test_a_gpu_that_fails_ends_the_worker(worker: WorkerProcess) -> None:
+    """Its process could not use the GPU again, so a new one has to."""
+    worker.send(job("gpu"))
+    worker.send(job("next"))
+    error = wait_for(worker, "error", "gpu")
+    assert error["ending"] and error["message"] == (
+        "The GPU failed (CUDA error: an illegal memory access was encountered); try again, or "
+        "choose the CPU."
+    )
+    assert wait_for(worker, "error", "next")["ending"]
+    assert wait_for(worker, "exited")["code"] == 0
+
+
+def test_a_name_that_is_no_utf_8_comes_through(worker: WorkerProcess) -> None:
+    name = os.fsdecode(b"M\xfcller")
+    worker.send(job("one", output=name))
+    assert wait_for(worker, "result", "one")["output"] == name
+
+
+def test_a_gpu_that_is_full_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(index: int) -> tuple[int, int]:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "A GPU")
+    monkeypatch.setattr(torch.cuda, "mem_get_info", full)
+    assert list_devices()[1] == {"name": "cuda:0", "title": "A GPU", "free_bytes": None}
 
 
 @pytest.mark.parametrize(

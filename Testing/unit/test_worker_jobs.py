@@ -116,6 +116,10 @@ def test_the_model_is_loaded_once(
     assert "Load the model" not in second.steps
     first_bytes = (tmp_path / "1" / "transform.h5").read_bytes()
     assert first_bytes == (tmp_path / "2" / "transform.h5").read_bytes()
+    os.utime(bundle / "model.json.sha256")  # as if it had been exported anew
+    third = Sent(runner, job(scans, bundle, tmp_path / "3", "3", outputs=outputs))
+    third.wait()
+    assert "Load the model" in third.steps
 
 
 def test_a_scan_that_is_not_there_is_told(

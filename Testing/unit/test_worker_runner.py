@@ -112,6 +112,18 @@ def test_a_killed_worker_is_told_and_replaced(runner: Runner) -> None:
     assert after.results
 
 
+def test_a_worker_that_died_idle_is_replaced_without_a_word(runner: Runner) -> None:
+    before = submit(runner, "before")
+    finish(runner)
+    assert runner._worker is not None
+    runner._worker._process.kill()
+    runner._worker._process.wait()
+    after = submit(runner, "after")
+    finish(runner)
+    assert after.results and not after.errors
+    assert after.results[0]["pid"] != before.results[0]["pid"]
+
+
 def test_close_ends_a_running_job_and_the_runner_can_go_on(runner: Runner) -> None:
     record = submit(runner, "wait")
     wait_for_step(runner, record)
@@ -136,3 +148,10 @@ def test_a_python_that_is_not_there_fails_the_job() -> None:
     record = submit(runner, "one")
     assert "cannot be started" in str(record.errors[0])
     assert not runner.busy()
+
+
+def test_every_waiting_job_is_answered_when_no_worker_starts_any_more(runner: Runner) -> None:
+    records = [submit(runner, name) for name in ("crash", "second", "third")]
+    runner._command = ["/nowhere/python"]
+    finish(runner)
+    assert [len(record.errors) for record in records] == [1, 1, 1]

@@ -16,6 +16,7 @@ from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_mask, read_scan
 from jssr.io.transforms import read_linear
 from jssr.labels import Phase
+from jssr.memory import is_out_of_memory
 from jssr.registration.pipeline import register
 from jssr.registration.result import (
     ALL_OUTPUTS,
@@ -122,8 +123,8 @@ def with_cpu_fallback(
     """``work(device)``, and once more on the CPU when a GPU's memory does not suffice."""
     try:
         return work(device)
-    except torch.OutOfMemoryError:
-        if device.type == "cpu":
+    except RuntimeError as error:
+        if device.type == "cpu" or not is_out_of_memory(error):
             raise
     gc.collect()
     torch.cuda.empty_cache()

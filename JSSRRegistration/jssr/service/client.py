@@ -60,8 +60,9 @@ class WorkerProcess:
         """Send a message; a worker that is gone is told by its ``exited`` message, not here."""
         stream = self._process.stdin
         assert stream is not None
+        line = encode(message)
         with contextlib.suppress(OSError, ValueError):
-            stream.write(encode(message))
+            stream.write(line)
             stream.flush()
 
     def wait(self, timeout_s: float) -> Message | None:

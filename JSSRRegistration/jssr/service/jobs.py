@@ -10,6 +10,7 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.manifest import MANIFEST_HASH_NAME
 from jssr.device import choose_device
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_mask, read_scan, write_image
@@ -25,7 +26,7 @@ class Performer:
     """Does jobs; keeps the last model on its device, so that the next job starts at once."""
 
     def __init__(self) -> None:
-        self._key: tuple[Path | None, torch.device] | None = None
+        self._key: tuple[Path | None, torch.device, tuple[int, ...]] | None = None
         self._bundle: Bundle | None = None
 
     def __call__(self, job: Job, context: JobContext) -> Mapping[str, Any]:
@@ -71,12 +72,24 @@ class Performer:
         return {"output": str(job.output), "files": files, **result.summary()}
 
     def _model(self, path: Path | None, device: torch.device, context: JobContext) -> Bundle:
-        if self._bundle is None or self._key != (path, device):
+        key = (path, device, _stamp(path))
+        if self._bundle is None or self._key != key:
             context.progress("Load the model", 0.0)
             self._bundle = None
             self._bundle = load_bundle(path, device)
-            self._key = (path, device)
+            self._key = key
         return self._bundle
+
+
+def _stamp(path: Path | None) -> tuple[int, ...]:
+    """What is no longer the same when a bundle was exported to the same place anew."""
+    if path is None:
+        return ()
+    file = path / MANIFEST_HASH_NAME if path.is_dir() else path
+    if not file.is_file():
+        return ()  # load_bundle tells what is missing
+    status = file.stat()
+    return status.st_mtime_ns, status.st_ino
 
 
 def _write(

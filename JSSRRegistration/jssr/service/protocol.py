@@ -84,8 +84,11 @@ Job = RegisterJob | PhantomJob
 
 
 def encode(message: Mapping[str, Any]) -> bytes:
-    """One line of UTF-8 JSON; numbers that JSON cannot hold (NaN, infinity) become null."""
-    return json.dumps(_finite(message), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    """One line of JSON; numbers that it cannot hold (NaN, infinity) become null.
+
+    All in ASCII, so that names of files survive that are no UTF-8.
+    """
+    return json.dumps(_finite(message), allow_nan=False).encode() + b"\n"
 
 
 def decode(line: bytes) -> Message:

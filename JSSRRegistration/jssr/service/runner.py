@@ -112,16 +112,17 @@ class Runner:
         self._fail_active(Cancelled("The registration was cancelled."))
 
     def _send_next(self) -> None:
-        if self._active is not None or not self._waiting:
-            return
-        self._active = self._waiting.popleft()
-        try:
-            self.start()
-        except JSSRError as error:
-            self._fail_active(error)
-            return
-        assert self._worker is not None
-        self._worker.send(job_message(self._active[0]))
+        while self._active is None and self._waiting:
+            if self._worker is not None and not self._worker.alive():
+                self._drop_worker()  # it ended while it had nothing to do
+            self._active = self._waiting.popleft()
+            try:
+                self.start()
+            except JSSRError as error:
+                self._fail_active(error)
+                continue
+            assert self._worker is not None
+            self._worker.send(job_message(self._active[0]))
 
     def _handle(self, message: Message) -> None:
         kind = message["type"]

@@ -122,8 +122,10 @@ class Server:
             if context.cancelled():
                 raise Cancelled("The job was cancelled.")
             answer = {"type": "result", **perform(job, context), "id": job.id}
-        except Exception as error:  # noqa: BLE001  the worker outlives whatever a job does
+        except Exception as error:  # noqa: BLE001  the worker outlives what a job does in Python
             answer = {"type": "error", "id": job.id, **describe_error(error)}
+            if _is_gpu_fault(error):
+                self._end(job.id, answer, "The GPU failed in the job before this one; try again.")
         with self._lock:
             del self._pending[job.id]
         self.emit(answer)
@@ -183,15 +185,22 @@ class Server:
             timer.start()
 
     def _end_stuck_job(self, entry: tuple[Job, JobContext]) -> None:
+        name = entry[0].id
         with self._lock:
-            if self._pending.get(entry[0].id) is not entry:
+            if self._pending.get(name) is not entry:
                 return
-            waiting = [name for name in self._pending if name != entry[0].id]
-        end = {"type": "error", "ending": True}
-        self.emit({**end, "id": entry[0].id, **describe_error(Cancelled())})
+        answer = {"type": "error", "id": name, **describe_error(Cancelled())}
         text = "The worker had to end to cancel the job before this one; start it again."
-        for name in waiting:
-            self.emit({**end, "id": name, "kind": "internal", "message": text})
+        self._end(name, answer, text)
+
+    def _end(self, name: str, answer: Message, why: str) -> None:
+        """End the process after the last words on one job; ``why`` is told to those that wait."""
+        with self._lock:
+            waiting = [other for other in self._pending if other != name]
+        self.emit({**answer, "ending": True})
+        for other in waiting:
+            error = {"type": "error", "id": other, "kind": "internal", "message": why}
+            self.emit({**error, "ending": True})
         self._leave(0)
 
     def _close(self) -> None:
@@ -221,8 +230,16 @@ def describe_error(error: BaseException) -> Message:
         text = "There is not enough memory; close other programs, or choose another device."
         return {"kind": "memory", "message": text}
     _LOGGER.error("".join(traceback.format_exception(error)))
+    if _is_gpu_fault(error):
+        text = f"The GPU failed ({str(error).splitlines()[0]}); try again, or choose the CPU."
+        return {"kind": "internal", "message": text}
     text = f"An unexpected error ended the job: {type(error).__name__}: {error}"
     return {"kind": "internal", "message": text}
+
+
+def _is_gpu_fault(error: BaseException) -> bool:
+    """Whether the GPU failed in a way that leaves this process unable to use it again."""
+    return "CUDA error" in str(error) and not is_out_of_memory(error)
 
 
 class _LogToClient(logging.Handler):
