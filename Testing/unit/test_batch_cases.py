@@ -1,5 +1,7 @@
 """Tables and folders of studies as cases."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,13 +73,32 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
         tmp_path,
         "patient,image,phase,role",
         "A,,arterial,",
+        "",
         "A,2.nii,purple,",
         "A,3.nii,arterial,king",
     )
     with pytest.raises(InputError) as caught:
         read_cases(path)
-    for part in ("row 2: 'image' is empty", "row 3: the phase 'purple'", "row 4: the role 'king'"):
+    for part in ("row 2: 'image' is empty", "row 4: the phase 'purple'", "row 5: the role 'king'"):
         assert part in str(caught.value)
+
+
+def test_a_table_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.csv"
+    path.write_bytes("patient,image\nMüller,1.nii".encode("latin-1"))
+    with pytest.raises(InputError, match="save it as CSV in UTF-8"):
+        read_cases(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are Unicode")
+def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"M\xfcller")
+    folder.mkdir()
+    for name in ("portal", "arterial"):
+        (folder / f"{name}.nii").touch()
+    (case,) = read_cases(tmp_path)
+    assert case.name == "M\ufffdller/arterial" and case.fixed.patient == "M\ufffdller"
+    assert case.moving.image == folder / "arterial.nii"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which scans there are, and which of them to register to which: from a table or a folder."""
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -75,7 +76,9 @@ def _scans_of_table(path: Path) -> list[Scan]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The table '{path}' cannot be read ({error}); save it as CSV.") from None
+        raise InputError(
+            f"The table '{path}' cannot be read ({error}); save it as CSV in UTF-8."
+        ) from None
     first_line = text.partition("\n")[0]
     delimiter = max(",;\t", key=first_line.count)
     reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
@@ -85,14 +88,14 @@ def _scans_of_table(path: Path) -> list[Scan]:
     faults += [f"the column '{name}' is unknown" for name in names if name not in COLUMNS]
     _raise_all(path, faults)
     scans = []
-    for number, row in enumerate(reader, start=2):
+    for row in reader:
         values = {key: (value or "").strip() for key, value in row.items() if key}
         if not any(values.values()):
             continue
         try:
             scans.append(_scan_of_row(values, path.parent))
         except InputError as fault:
-            faults.append(f"row {number}: {fault}")
+            faults.append(f"row {reader.line_num}: {fault}")
     _raise_all(path, faults)
     return scans
 
@@ -129,8 +132,13 @@ def _scans_of_folder(root: Path) -> list[Scan]:
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and _visible(path)):
         for path in _images(folder):
             name = str(path.relative_to(folder))
-            scans.append(Scan(folder.name, path, phase_from_name(name)))
+            scans.append(Scan(_printable(folder.name), path, phase_from_name(name)))
     return scans
+
+
+def _printable(name: str) -> str:
+    """A file's name that can be written to tables and pages, whatever its bytes are."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _images(folder: Path) -> Iterator[Path]:

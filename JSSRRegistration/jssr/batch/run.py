@@ -15,7 +15,7 @@ from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
 from jssr.io.atomic import leftovers
 from jssr.registration.result import ALL_OUTPUTS, Output, Refine
 from jssr.service.protocol import Message, RegisterJob
-from jssr.service.runner import Listener, Runner
+from jssr.service.runner import Listener, Runner, WorkerError
 
 _WAIT_S = 0.1
 _NOT_IN_SUMMARY = ("type", "id", "output", "files")
@@ -122,7 +122,8 @@ def _do(
     error = answer.error
     if isinstance(error, Cancelled):
         raise error
-    log("error", f"{case.name}: {error}")
+    details = f"\n{error.details}" if isinstance(error, WorkerError) else ""
+    log("error", f"{case.name}: {error}{details}".rstrip())
     faulty = isinstance(error, InputError) and not isinstance(error, ResourceError)
     kind = "input" if faulty else "other"
     return Outcome(False, mark, seconds, kind, _without_paths(str(error), case))

@@ -84,7 +84,7 @@ def _ignore(case: "Case", outcome: "Outcome", folder: Path) -> None:
 
 def _tell_problems(tell: Callable[[str], None]) -> Callable[[str, str], None]:
     def log(level: str, message: str) -> None:
-        if level == "warning":
+        if level in ("warning", "error"):
             tell(message)
 
     return log
