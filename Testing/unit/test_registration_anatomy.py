@@ -67,6 +67,12 @@ def test_an_organ_keeps_its_largest_piece_and_lesions_all_theirs() -> None:
     assert all(left_of("lesion", found)[part].all() for part in lesions)
 
 
+def test_a_liver_in_two_parts_keeps_both() -> None:
+    parts = [np.s_[10:30, 15:30, 8:22], np.s_[14:26, 15:25, 26:34]]
+    liver = left_of("liver", plausible(labelled({"liver": parts}), patient(), GRID))
+    assert all(liver[part].all() for part in parts)
+
+
 def test_both_lungs_stay_and_specks_of_lung_go() -> None:
     hu = patient()
     lungs, speck = (

@@ -103,6 +103,12 @@ def test_a_kidney_far_below_the_liver_stays_where_there_is_no_other(landmarks: L
     assert np.array_equal(landmarks.in_place(low, "left_kidney"), low)
 
 
+def test_what_surgery_leaves_of_a_liver_stays_left_of_the_vessels(landmarks: Landmarks) -> None:
+    remnant = mask(np.s_[36:56, 10:25, 36:60])
+    assert np.array_equal(landmarks.in_place(remnant, "liver"), remnant)
+    assert not landmarks.in_place(remnant, "right_kidney").any()
+
+
 def test_a_part_of_the_volume_keeps_its_places(landmarks: Landmarks) -> None:
     pieces = mask(np.s_[36:48, 32:40, 52:60], np.s_[30:40, 8:26, 52:60])
     box = np.s_[25:50, 5:45, 48:64]

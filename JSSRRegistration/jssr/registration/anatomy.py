@@ -34,7 +34,7 @@ _COMPACT = ("spleen", "right_kidney", "left_kidney")
 _NECK_MM = 12.0
 
 _LEAST_PIECE = {
-    "liver": 1.0,
+    "liver": 0.2,
     "spleen": 1.0,
     "right_kidney": 0.1,
     "left_kidney": 0.1,
@@ -44,8 +44,9 @@ _LEAST_PIECE = {
     "pancreas": 1.0,
     "lung": 0.2,
 }
-"""Pieces smaller than this part of an organ's largest piece are no organ: of all but the lungs,
-which are two, and the kidneys, which S tears apart, only the largest stays."""
+"""Pieces smaller than this part of an organ's largest piece are no organ: only the largest stays
+but of the lungs, which are two, the liver, which clefts and surgery part, and the kidneys, which S
+tears apart."""
 
 
 def plausible(probabilities: torch.Tensor, hu: torch.Tensor, grid: Geometry) -> torch.Tensor:

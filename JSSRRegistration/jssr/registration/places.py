@@ -62,7 +62,8 @@ class Landmarks:
 
         Liver, gallbladder and right kidney lie to the right of the great vessels, spleen and left
         kidney to their left, and kidneys not before them. Pieces much above or below the liver
-        count only where none lies beside it.
+        count only where none lies beside it. After surgery a liver may be left that lies to the
+        left: where no piece of it lies to the right, all count.
         """
         pieces = connected_pieces(mask)
         sizes = np.maximum(np.bincount(pieces.ravel()), 1)
@@ -78,6 +79,8 @@ class Landmarks:
             beside = (z > self.level_z[0]) & (z < self.level_z[1])
             if (there & beside)[1:].any():
                 there &= beside
+        if name == "liver" and not there[1:].any():
+            there[:] = True
         there[0] = False
         return there[pieces]
 
