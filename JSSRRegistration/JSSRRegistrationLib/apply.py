@@ -3,10 +3,12 @@
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk
 import slicer
 import vtk
 
 from jssr.errors import InputError
+from jssr.io.checks import is_hounsfield
 from JSSRRegistrationLib.frames import toVtk
 from JSSRRegistrationLib.placing import placeBeside
 from JSSRRegistrationLib.scene import OUTSIDE_HU, ijkToParent, parentTransforms
@@ -64,7 +66,7 @@ def _applyToVolume(node: Any, transformNode: Any, referenceVolume: Any, outputNo
         reslice.SetInterpolationModeToNearestNeighbor()
     else:
         reslice.SetInterpolationModeToLinear()
-        reslice.SetBackgroundLevel(max(OUTSIDE_HU, source.GetScalarTypeMin()))
+        reslice.SetBackgroundLevel(_outside(node))
     reslice.Update()
     copy = outputNode or _added(node)
     image = vtk.vtkImageData()
@@ -74,6 +76,13 @@ def _applyToVolume(node: Any, transformNode: Any, referenceVolume: Any, outputNo
     copy.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     copyDisplay(copy, node)
     return copy
+
+
+def _outside(node: Any) -> float:
+    """What a volume holds beyond its end: air if it is a CT, and else nothing."""
+    single = node.GetImageData().GetNumberOfScalarComponents() == 1
+    image = sitk.GetImageFromArray(slicer.util.arrayFromVolume(node)) if single else None
+    return OUTSIDE_HU if image is not None and is_hounsfield(image) else 0.0
 
 
 def _indexMap(reference: Any, node: Any, transformNode: Any) -> Any:

@@ -76,6 +76,17 @@ def test_a_volume_lands_on_the_reference(
     assert np.abs(found - expected)[inside].max() <= 1.0
 
 
+def test_a_map_that_is_no_ct_holds_nothing_beyond_its_end(
+    scene: Any, fixed: Any, transform: Any
+) -> None:
+    uptake = add_volume(
+        scene, "uptake", oblique((3, 3, 9), (2, 2, 2), (25, -40, -20)), (36,) * 3, 9
+    )
+    slicer.util.updateVolumeFromArray(uptake, np.full((36, 36, 36), 2.5, np.float32))
+    values = slicer.util.arrayFromVolume(applyTo(uptake, transform))
+    assert values.min() == 0.0 and values.max() == pytest.approx(2.5)
+
+
 def test_a_label_map_keeps_its_labels(scene: Any, fixed: Any, transform: Any) -> None:
     labels = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
     array = np.zeros((40, 40, 40), np.uint8)

@@ -36,19 +36,39 @@ def _files(folder: Path) -> tuple[Path, Path, Path]:
     return folder / "image.nrrd", folder / "transform.h5", folder / "reference.nrrd"
 
 
-def test_an_image_is_warped_as_by_sitk(tmp_path: Path) -> None:
+def test_an_image_is_warped_as_by_sitk_and_rounded(tmp_path: Path) -> None:
     image, transform, reference = _files(tmp_path)
     warp_file(image, transform, reference, tmp_path / "out.nii.gz", Interpolation.LINEAR)
     expected = sitk.Resample(
-        sitk.ReadImage(str(image)),
+        sitk.ReadImage(str(image), sitk.sitkFloat64),
         sitk.ReadImage(str(reference)),
         sitk.ReadTransform(str(transform)),
         sitk.sitkLinear,
         -1024,
     )
-    found = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out.nii.gz")))
-    assert np.array_equal(found, sitk.GetArrayFromImage(expected))
+    out = sitk.ReadImage(str(tmp_path / "out.nii.gz"))
+    assert out.GetPixelID() == sitk.ReadImage(str(image)).GetPixelID() == sitk.sitkInt16
+    found = sitk.GetArrayFromImage(out)
+    assert np.array_equal(found, np.rint(sitk.GetArrayFromImage(expected)))
     assert (found == -1024).any()
+
+
+def test_fractions_stay_fractions(tmp_path: Path) -> None:
+    image, transform, reference = _files(tmp_path)
+    scan = sitk.ReadImage(str(image), sitk.sitkFloat32)
+    sitk.WriteImage(scan * 0.01, str(image))
+    warp_file(image, transform, reference, tmp_path / "out.nrrd", Interpolation.LINEAR)
+    exact = sitk.Resample(
+        scan * 0.01,
+        sitk.ReadImage(str(reference)),
+        sitk.ReadTransform(str(transform)),
+        sitk.sitkLinear,
+    )
+    out = sitk.ReadImage(str(tmp_path / "out.nrrd"))
+    assert out.GetPixelID() == sitk.sitkFloat32
+    values = sitk.GetArrayFromImage(out)
+    assert np.abs(values - sitk.GetArrayFromImage(exact)).max() < 1e-5
+    assert np.abs(values - np.rint(values)).max() > 0.4
 
 
 @pytest.mark.parametrize("slices", [7, 40, 64])  # less than a slab, not a whole number, whole ones

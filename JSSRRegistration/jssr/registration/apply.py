@@ -58,7 +58,8 @@ def warp_file(
             )
         source = read_image(image)
         outside = AIR_HU if is_hounsfield(source) else 0.0
-        warped = resample(source, spatial, grid, outside)
+        kind = sitk.GetArrayViewFromImage(source).dtype
+        warped = _warp_values(source, spatial, grid, outside, kind)
     else:
         labels = _read_segmentation_whole(image) if coded else read_label_map(image)
         warped = warp_labels(labels, spatial, grid, interpolation)
@@ -82,19 +83,32 @@ def _read_segmentation_whole(path: Path) -> sitk.Image:
 def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry) -> sitk.Image:
     """A scan on the ``reference`` grid as int16 HU, rounded; -1024 where it has no voxel.
 
-    ``transform`` maps points of the reference to points of the scan. Slices are made in slabs, so
-    that besides the scan and the result hardly any memory is needed.
+    ``transform`` maps points of the reference to points of the scan.
+    """
+    return _warp_values(scan, transform, reference, AIR_HU, np.dtype(np.int16))
+
+
+def _warp_values(
+    image: sitk.Image,
+    transform: SpatialTransform,
+    reference: Geometry,
+    outside: float,
+    kind: np.dtype,
+) -> sitk.Image:
+    """Linearly interpolated values as numbers of a ``kind``; ``outside`` where there are none.
+
+    Slices are made in slabs, so that besides both images hardly any memory is needed.
     """
     mapping = transform.to_sitk()
     x, y, z = reference.size
-    warped = np.empty(reference.shape_zyx, np.int16)
+    warped = np.empty(reference.shape_zyx, kind)
     for first in range(0, z, _SLAB_SLICES):
         slab = reference.part((0, 0, first), (x, y, min(_SLAB_SLICES, z - first)))
         # ITK truncates when it resamples to integers; rounding halves the error.
         exact = sitk.Resample(
-            scan, slab.empty_image(), mapping, sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
+            image, slab.empty_image(), mapping, sitk.sitkLinear, outside, sitk.sitkFloat64
         )
-        warped[first : first + _SLAB_SLICES] = _as_int16(sitk.GetArrayViewFromImage(exact))
+        warped[first : first + _SLAB_SLICES] = _as_kind(sitk.GetArrayViewFromImage(exact), kind)
     return reference.image(warped)
 
 
@@ -108,15 +122,17 @@ def difference(fixed: sitk.Image, warped: sitk.Image) -> sitk.Image:
     values = sitk.GetArrayViewFromImage(fixed).astype(np.float32)
     values -= other
     values[other <= AIR_HU] = 0.0
-    image = sitk.GetImageFromArray(_as_int16(values))
+    image = sitk.GetImageFromArray(_as_kind(values, np.dtype(np.int16)))
     image.CopyInformation(fixed)
     return image
 
 
-def _as_int16(values: np.ndarray) -> np.ndarray:
-    """Rounded, and held at the type's limits instead of wrapped around."""
-    limits = np.iinfo(np.int16)
-    return np.clip(np.rint(values), limits.min, limits.max).astype(np.int16)
+def _as_kind(values: np.ndarray, kind: np.dtype) -> np.ndarray:
+    """Whole numbers are rounded, and held at the type's limits instead of wrapped around."""
+    if kind.kind == "f":
+        return values.astype(kind)
+    limits = np.iinfo(kind)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(kind)
 
 
 def warp_labels(
