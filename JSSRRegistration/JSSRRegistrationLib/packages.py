@@ -11,7 +11,7 @@ from jssr.errors import JSSRError
 REQUIRED: dict[str, tuple[int, int]] = {"torch": (2, 6), "h5py": (3, 10), "safetensors": (0, 4)}
 """Package and the oldest version that works."""
 
-FOR_REPORTS: dict[str, tuple[int, int]] = {"matplotlib": (3, 8)}
+FOR_REPORTS: dict[str, tuple[int, int]] = {"matplotlib": (3, 10)}
 """What only the quality report needs."""
 
 Log = Callable[[str, str], None]

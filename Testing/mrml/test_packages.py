@@ -1,8 +1,10 @@
 """Which packages are missing, and how they are installed."""
 
 import importlib.metadata
+import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,6 +47,13 @@ def test_absent_and_old_packages_are_missing(python: FakePython) -> None:
     assert missingPackages() == ["h5py", "safetensors"]
 
 
+def test_slicer_asks_for_the_versions_that_pip_asks_for() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8")
+    asked = dict(re.findall(r'^ +"([A-Za-z0-9-]+)>=([0-9.]+)",$', text, re.MULTILINE))
+    for name, oldest in {**packages.REQUIRED, **packages.FOR_REPORTS}.items():
+        assert asked[name] == ".".join(map(str, oldest)), name
+
+
 def test_nothing_is_imported_to_find_out() -> None:
     before = set(sys.modules)
     missingPackages()
@@ -54,7 +63,7 @@ def test_nothing_is_imported_to_find_out() -> None:
 def test_torch_comes_from_its_extension_and_the_rest_by_pip(python: FakePython) -> None:
     lines: list[str] = []
     installPackages(lambda level, text: lines.append(text), python.pip, lambda: python)
-    assert python.calls == ["torch >=2.6", "pip h5py>=3.10 safetensors>=0.4 matplotlib>=3.8"]
+    assert python.calls == ["torch >=2.6", "pip h5py>=3.10 safetensors>=0.4 matplotlib>=3.10"]
     assert missingPackages() == []
     assert lines
 
