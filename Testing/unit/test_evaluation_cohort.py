@@ -1,10 +1,12 @@
 """Cohorts of both layouts are read, and what is wrong with one is said in a sentence."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.evaluation.cohort import displacement_on, load_case, read_cohort
@@ -45,6 +47,36 @@ def test_displacement_of_a_transform_is_what_its_points_say() -> None:
     points = np.array(GRID.origin_mm) + np.array([[4, 5, 6]]) * GRID.spacing_mm
     expected = (transform.apply(points) - points)[0]
     np.testing.assert_allclose(found[:, 6, 5, 4], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("key", ["fixed_segmentation", "moving_segmentation"])
+def test_a_segmentation_on_another_grid_is_refused(tmp_path: Path, key: str) -> None:
+    folder = write_manifest_cohort(tmp_path / "cohort", pairs=1)
+    (case,) = read_cohort(folder)
+    path = getattr(case, key)
+    drawn = sitk.ReadImage(str(path))
+    for wrong, reason in (
+        (sitk.Flip(drawn, (True, False, False)), "lies elsewhere"),
+        (drawn[:, :, 4:], "voxels"),
+    ):
+        sitk.WriteImage(wrong, str(path))
+        with pytest.raises(InputError, match=f"{path.name}.*{reason}"):
+            load_case(case)
+
+
+def test_segments_are_known_by_name_whatever_the_file_is_called(tmp_path: Path) -> None:
+    folder = write_manifest_cohort(tmp_path / "cohort", pairs=1)
+    (case,) = read_cohort(folder)
+    assert case.fixed_segmentation is not None
+    expected = load_case(case).liver
+    drawn = sitk.ReadImage(str(case.fixed_segmentation))
+    renumbered = drawn + sitk.Cast(drawn == 1, sitk.sitkUInt8) * 20
+    for key in drawn.GetMetaDataKeys():
+        renumbered.SetMetaData(key, drawn.GetMetaData(key))
+    renumbered.SetMetaData("Segment0_LabelValue", "21")
+    sitk.WriteImage(renumbered, str(tmp_path / "fixed.nrrd"))
+    found = load_case(replace(case, fixed_segmentation=tmp_path / "fixed.nrrd")).liver
+    assert expected is not None and found is not None and np.array_equal(found, expected)
 
 
 def test_landmarks_are_read(tmp_path: Path) -> None:

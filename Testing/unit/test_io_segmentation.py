@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from jssr.io.segmentation import read_segmentation, write_segmentation
+from jssr.errors import InputError
+from jssr.io.segmentation import read_segmentation, read_segmentation_of, write_segmentation
 from jssr.labels import LABELS
 from jssr.spatial.geometry import Geometry
 
@@ -72,6 +73,24 @@ def test_segments_are_known_by_name(tmp_path: Path) -> None:
     spleen = next(label.index for label in LABELS if label.name == "spleen")
     assert np.array_equal(values == spleen, sitk.GetArrayFromImage(image) == 1)
     assert set(np.unique(values)) == {0, spleen}
+
+
+def test_a_segmentation_must_lie_where_its_scan_lies(tmp_path: Path) -> None:
+    scan, path = sitk.Cast(_label_map(), sitk.sitkInt16), tmp_path / "labels.nii.gz"
+    sitk.WriteImage(_label_map(), str(path))  # NIfTI rounds its grid
+    found = read_segmentation_of(scan, path)
+    assert np.array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(_label_map()))
+    turned, high = _label_map(), _label_map()
+    turned.SetDirection((-0.8, 0.6, 0, -0.6, -0.8, 0, 0, 0, 1))
+    high[0, 0, 0] = len(LABELS) + 1
+    for wrong, reason in (
+        (_label_map()[:, :, 2:], "voxels, but the image that it segments has"),
+        (turned, "lies elsewhere than its image"),
+        (high, "has the value 15, but the label table ends at 14"),
+    ):
+        sitk.WriteImage(wrong, str(path))
+        with pytest.raises(InputError, match=rf"labels\.nii\.gz.*{reason}"):
+            read_segmentation_of(scan, path)
 
 
 def test_other_names_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.errors import InputError
-from jssr.io.images import read_label_map, read_mask, read_scan
+from jssr.io.images import read_mask, read_scan
+from jssr.io.segmentation import read_segmentation_of
 from jssr.io.transforms import read_transform
 from jssr.labels import Phase, label_index
 from jssr.spatial.geometry import Geometry
@@ -101,7 +102,7 @@ def load_case(case: Case) -> CaseData:
         InputError: a file is missing or unusable.
     """
     fixed, moving = read_scan(case.fixed), read_scan(case.moving)
-    fixed_labels = _labels(case.fixed_segmentation)
+    fixed_labels = _labels(case.fixed_segmentation, fixed)
     truth_mm = _truth(case, Geometry.of(fixed))
     body = _body(case, fixed)
     liver = None
@@ -117,7 +118,7 @@ def load_case(case: Case) -> CaseData:
         body=body,
         liver=liver,
         fixed_labels=fixed_labels,
-        moving_labels=_labels(case.moving_segmentation),
+        moving_labels=_labels(case.moving_segmentation, moving),
         synthesis_truth=None if case.synthesis_truth is None else read_scan(case.synthesis_truth),
         landmarks=None if case.landmarks is None else _read_landmarks(case.landmarks),
     )
@@ -215,14 +216,8 @@ def _known(case: Case, fixed: sitk.Image) -> np.ndarray:
     return known
 
 
-def _labels(path: Path | None) -> sitk.Image | None:
-    if path is None:
-        return None
-    if path.name.endswith(".seg.nrrd"):
-        from jssr.io.segmentation import read_segmentation
-
-        return read_segmentation(path)
-    return read_label_map(path)
+def _labels(path: Path | None, scan: sitk.Image) -> sitk.Image | None:
+    return None if path is None else read_segmentation_of(scan, path)
 
 
 def _read_landmarks(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -5,14 +5,16 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.errors import InputError
 from jssr.io.images import read_label_map, write_image
 from jssr.labels import BACKGROUND, LABELS, Code, Label
-from jssr.spatial.geometry import Geometry
+from jssr.spatial.geometry import Geometry, same_geometry
 
 SUFFIX = ".seg.nrrd"
 TERMINOLOGY_CONTEXT = "JSSR liver CT"
 """Name of the terminology in which Slicer looks the segments' codes up."""
 
+_SAME_PLACE_MM = 0.1
 
 _INDEX_OF = {label.title: label.index for label in LABELS} | {x.name: x.index for x in LABELS}
 
@@ -66,6 +68,33 @@ def read_segmentation(path: Path) -> sitk.Image:
     result = sitk.GetImageFromArray(table[sitk.GetArrayViewFromImage(label_map)])
     result.CopyInformation(label_map)
     return result
+
+
+def read_segmentation_of(scan: sitk.Image, path: Path) -> sitk.Image:
+    """The segmentation of ``scan``, read as :func:`read_segmentation` does.
+
+    Raises:
+        InputError: it cannot be read, is on another grid than the scan, or holds values that the
+            label table does not have.
+    """
+    labels = read_segmentation(path)
+    if labels.GetSize() != scan.GetSize():
+        raise InputError(
+            f"'{path}' has {labels.GetSize()} voxels, but the image that it segments has "
+            f"{scan.GetSize()}; give it on the image's grid."
+        )
+    if not same_geometry(Geometry.of(labels), Geometry.of(scan), _SAME_PLACE_MM):
+        raise InputError(
+            f"'{path}' lies elsewhere than its image, or is turned against it, by its header; give "
+            "it on the image's grid."
+        )
+    highest = int(sitk.GetArrayViewFromImage(labels).max())
+    if highest > len(LABELS):
+        raise InputError(
+            f"'{path}' has the value {highest}, but the label table ends at {len(LABELS)}; number "
+            "its structures as `jssr info` lists them."
+        )
+    return labels
 
 
 def unknown_segments(path: Path) -> list[str]:

@@ -9,12 +9,12 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError, JSSRError
 from jssr.io.images import read_scan
-from jssr.io.segmentation import read_segmentation
+from jssr.io.segmentation import read_segmentation_of
 from jssr.labels import LABELS, Phase
 from jssr.registration.field_of_view import Scan
 from jssr.registration.prealign import prealign
 from jssr.registration.working_grid import resample_to_grid, working_grid
-from jssr.spatial.geometry import Geometry, same_geometry
+from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
 from jssr.training.data.cache import OUTSIDE, CachedPatient, CachedScan
 from jssr.training.prepare.table import Fault, Row
@@ -22,7 +22,6 @@ from jssr.training.prepare.table import Fault, Row
 REFERENCE_ORDER = (Phase.PORTAL_VENOUS, Phase.DELAYED, Phase.ARTERIAL, Phase.NON_CONTRAST)
 _LEAST_SIDE_MM = 60.0
 _LEAST_SHARED = 0.1
-_SAME_PLACE_MM = 0.1
 
 
 @dataclass(frozen=True)
@@ -141,17 +140,7 @@ def _written(item: Loaded, grid: Geometry, cache: Path, key: str) -> CachedScan:
 
 def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
     assert item.row.segmentation is not None
-    drawn = read_segmentation(item.row.segmentation)
-    if drawn.GetSize() != item.scan.image.GetSize():
-        raise InputError(
-            f"The segmentation '{item.row.segmentation}' has {drawn.GetSize()} voxels, but its "
-            f"image has {item.scan.image.GetSize()}; give it on the image's grid."
-        )
-    if not same_geometry(Geometry.of(drawn), Geometry.of(item.scan.image), _SAME_PLACE_MM):
-        raise InputError(
-            f"The segmentation '{item.row.segmentation}' lies elsewhere than its image, or is "
-            "turned against it, by its header; give it on the image's grid."
-        )
+    drawn = read_segmentation_of(item.scan.image, item.row.segmentation)
     placed = sitk.Resample(
         drawn,
         grid.empty_image(),
@@ -160,13 +149,7 @@ def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
         0,
         sitk.sitkUInt8,
     )
-    values = sitk.GetArrayFromImage(placed)
-    if values.max() > len(LABELS):
-        raise InputError(
-            f"The segmentation '{item.row.segmentation}' has the value {values.max()}, but the "
-            f"label table ends at {len(LABELS)}."
-        )
-    return values
+    return sitk.GetArrayFromImage(placed)
 
 
 def _save(path: Path, values: np.ndarray) -> None:
