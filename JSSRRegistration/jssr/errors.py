@@ -1,5 +1,8 @@
 """The errors JSSR raises on purpose; each message is one sentence meant for the user."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 
 class JSSRError(Exception):
     """Base of every error that JSSR raises on purpose."""
@@ -23,3 +26,13 @@ class DeviceError(ResourceError):
 
 class Cancelled(JSSRError):
     """The caller asked to stop."""
+
+
+def without_paths(message: str, names: Mapping[Path, str]) -> str:
+    """``message`` with each path replaced by its name in ``names``, such as "the fixed scan".
+
+    Paths may hold names of patients, and a message that is recorded may be passed on.
+    """
+    for path in sorted(names, key=lambda path: len(str(path)), reverse=True):
+        message = message.replace(f"'{path}'", names[path]).replace(str(path), names[path])
+    return message[:1].upper() + message[1:]

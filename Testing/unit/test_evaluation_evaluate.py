@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+import SimpleITK as sitk
+from typer.testing import CliRunner, Result
 
 from jssr.cli.main import app
 from jssr.errors import InputError
@@ -79,6 +80,45 @@ def test_page_shows_tables_and_names_no_path(evaluated: Path) -> None:
     ):
         assert words in html
     assert str(evaluated) not in html
+
+
+@pytest.fixture(scope="module")
+def refusing(evaluated: Path) -> Path:
+    """Three pairs: the first is no image, the second's segmentation is cropped."""
+    cohort = write_manifest_cohort(evaluated / "three", pairs=3)
+    (cohort / "pair0" / "moving.nii.gz").write_text("no image")
+    cropped = cohort / "pair1" / "fixed.seg.nrrd"
+    sitk.WriteImage(sitk.ReadImage(str(cropped))[:, :, 4:], str(cropped))
+    return cohort
+
+
+def evaluate(cohort: str, output: Path, *more: str) -> Result:
+    bundle = output.parent / "bundle"
+    command = ["evaluate", str(bundle), cohort, "--device", "cpu", "--output", str(output)]
+    return CliRunner().invoke(app, [*command, *more])
+
+
+def test_a_refused_pair_is_told_and_the_others_go_on(
+    evaluated: Path, refusing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(refusing)
+    output = evaluated / "third"
+    done = evaluate(".", output)
+    assert done.exit_code == 0 and "pair 'pair0' was refused" in done.stderr
+    assert list(read_cases(output)) == ["pair2"]
+    summary = json.loads((output / "summary.json").read_text("utf-8"))
+    assert summary["cohort"] == "three" and summary["pairs"] == 1
+    assert summary["refused"]["pair0"].startswith("The moving scan cannot be read")
+    assert "voxels" in summary["refused"]["pair1"]
+    html = (output / "evaluation.html").read_text(encoding="utf-8")
+    assert "Refused pairs" in html and "moving.nii" not in html
+
+
+def test_a_cohort_of_refused_pairs_gives_its_first_reason(evaluated: Path, refusing: Path) -> None:
+    done = evaluate(str(refusing), evaluated / "none", "--limit", "2")
+    last = done.stderr.splitlines()[-1]
+    assert done.exit_code != 0 and "Every pair" in last and "pair0/moving.nii.gz" in last
+    assert not (evaluated / "none").exists()
 
 
 def test_figures_that_one_evaluation_lacks_are_left_out() -> None:

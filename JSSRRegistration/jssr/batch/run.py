@@ -11,7 +11,7 @@ from jssr.batch.cases import Case
 from jssr.batch.state import Outcome, State, fingerprint
 from jssr.batch.summary import write_summary
 from jssr.bundle.verify import verified_content
-from jssr.errors import Cancelled, InputError, JSSRError, ResourceError
+from jssr.errors import Cancelled, InputError, JSSRError, ResourceError, without_paths
 from jssr.io.atomic import leftovers
 from jssr.registration.result import ALL_OUTPUTS, Output, Refine
 from jssr.service.protocol import Message, RegisterJob
@@ -176,10 +176,9 @@ def _progress(
 
 
 def _without_paths(message: str, case: Case) -> str:
-    """Paths may hold names of patients, and what is written here may be passed on."""
+    names = {}
     for what, scan in (("fixed", case.fixed), ("moving", case.moving)):
         for path, kind in ((scan.image, "scan"), (scan.mask, "mask")):
             if path is not None:
-                text = f"the {what} {kind}"
-                message = message.replace(f"'{path}'", text).replace(str(path), text)
-    return message[:1].upper() + message[1:]
+                names[path] = f"the {what} {kind}"
+    return without_paths(message, names)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jssr.cli.console import progress_bar
+from jssr.cli.console import progress_bar, tell_error
 from jssr.registration.result import Refine
 
 _ALL_METHODS = "jssr,jssr-noref,identity,affine,demons,bspline,elastix,ants-syn,convexadam,deeds"
@@ -50,7 +50,9 @@ def evaluate(
 
     options = Options(refine=refine, seed=seed, limit=limit, against=against, overwrite=overwrite)
     with progress_bar() as progress:
-        evaluate_bundle(bundle, cohort, output, choose_device(device), options, progress)
+        evaluate_bundle(
+            bundle, cohort, output, choose_device(device), options, progress, warn=tell_error
+        )
     typer.echo(f"Wrote {output / 'evaluation.html'}")
 
 

@@ -52,6 +52,15 @@ class Case:
     synthesis_truth: Path | None = None
     landmarks: Path | None = None
 
+    def files(self) -> dict[Path, str]:
+        """Its files, each with what it is called where no path may be named."""
+        scans = {"fixed": "the fixed scan", "moving": "the moving scan"}
+        return {
+            path: scans.get(name, f"the {name.replace('_', ' ')}")
+            for name, path in vars(self).items()
+            if isinstance(path, Path)
+        }
+
 
 @dataclass(frozen=True)
 class CaseData:
@@ -192,12 +201,8 @@ def _from_subfolders(folder: Path) -> tuple[Case, ...]:
 
 
 def _truth(case: Case, grid: Geometry) -> np.ndarray | None:
-    if case.truth_displacement is not None:
-        field = sitk.ReadImage(case.truth_displacement, sitk.sitkVectorFloat64)
-        return displacement_on(sitk.DisplacementFieldTransform(field), grid)
-    if case.truth_transform is not None:
-        return displacement_on(read_transform(case.truth_transform).to_sitk(), grid)
-    return None
+    path = case.truth_displacement or case.truth_transform
+    return None if path is None else displacement_on(read_transform(path).to_sitk(), grid)
 
 
 def _body(case: Case, fixed: sitk.Image) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A bundle on a cohort: figures of every pair, summary, comparison with another evaluation."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import torch
 
 from jssr import __version__
 from jssr.bundle.load import Bundle, load_bundle
-from jssr.errors import InputError
-from jssr.evaluation.cohort import CaseData, load_case
+from jssr.errors import InputError, without_paths
+from jssr.evaluation.cohort import Case, CaseData, load_case
 from jssr.evaluation.evaluation_page import evaluation_page
 from jssr.evaluation.figures import (
     Row,
@@ -23,7 +23,7 @@ from jssr.evaluation.figures import (
     segmentation_figures,
 )
 from jssr.evaluation.leakage import bundle_leakage
-from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.phantoms import cohort_name, open_cohort
 from jssr.evaluation.statistics import PairedTest, compare, figure_names
 from jssr.evaluation.synthesis import synthesis_figures
 from jssr.evaluation.tables import summaries, write_csv, write_json
@@ -68,40 +68,44 @@ def evaluate_bundle(
     device: torch.device,
     options: Options,
     progress: ProgressCallback,
+    warn: Callable[[str], None],
 ) -> dict[str, Row]:
     """Registers every pair of a cohort with a bundle and writes tables and page into ``output``.
+
+    A pair that is refused is listed with the reason, and the others go on.
 
     Args:
         cohort: a folder or a range of seeds, see :func:`jssr.evaluation.phantoms.open_cohort`;
             phantoms are written beside ``output``, where other evaluations find them.
+        warn: told of each pair that is refused.
 
     Returns:
-        The figures of each pair by its name.
+        The figures of each registered pair by its name.
 
     Raises:
-        InputError: bundle, cohort or the evaluation to compare with cannot be used.
+        InputError: bundle, cohort or the evaluation to compare with cannot be used, or every pair
+            was refused.
     """
     bundle = load_bundle(bundle_path, device)
     earlier = None if options.against is None else read_cases(options.against)
     owned = (CASES_FILE, SUMMARY_FILE, PAGE_FILE)
     with OutputFolder(output, overwrite=options.overwrite, owned=owned) as folder:
         cases = open_cohort(cohort, output.parent, limit=options.limit, progress=progress)
-        rows: dict[str, Row] = {}
-        for number, case in enumerate(cases):
-            progress(case.name, number / len(cases))
-            rows[case.name] = case_figures(load_case(case), bundle, options.refine, options.seed)
+        rows, refused = _measured(cases, bundle, options, progress, warn)
         tests = {} if earlier is None else paired_tests(earlier, rows)
         summary = {
             "jssr": __version__,
             "model": bundle.label,
-            "cohort": Path(cohort).name,
+            "cohort": cohort_name(cohort),
             "pairs": len(rows),
+            "refused": refused,
             "refine": options.refine.value,
             "seed": options.seed,
             "figures": summaries(list(rows.values())),
             "compared": {name: asdict(test) for name, test in tests.items()},
         }
-        write_csv(folder / CASES_FILE, [{"pair": name} for name in rows], list(rows.values()))
+        keys = [{"pair": case.name, "refused": refused.get(case.name, "")} for case in cases]
+        write_csv(folder / CASES_FILE, keys, [rows.get(case.name, {}) for case in cases])
         write_json(folder / SUMMARY_FILE, summary)
         with whole_file(folder / PAGE_FILE) as part:
             part.write_text(evaluation_page(summary, rows, tests), encoding="utf-8")
@@ -136,7 +140,7 @@ def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> R
 
 
 def read_cases(folder: Path) -> dict[str, Row]:
-    """The figures of an earlier evaluation, by pair.
+    """The figures of an earlier evaluation, by pair; without what it refused.
 
     Raises:
         InputError: the folder holds none.
@@ -152,9 +156,10 @@ def read_cases(folder: Path) -> dict[str, Row]:
         line["pair"]: {
             name: None if value == "" else float(value)
             for name, value in line.items()
-            if name != "pair"
+            if name not in ("pair", "refused")
         }
         for line in lines
+        if not line.get("refused")
     }
 
 
@@ -163,6 +168,30 @@ def paired_tests(first: dict[str, Row], second: dict[str, Row]) -> dict[str, Pai
     names = figure_names([*first.values(), *second.values()])
     tests = {name: compare(first, second, name) for name in names}
     return {name: test for name, test in tests.items() if test is not None}
+
+
+def _measured(
+    cases: Sequence[Case],
+    bundle: Bundle,
+    options: Options,
+    progress: ProgressCallback,
+    warn: Callable[[str], None],
+) -> tuple[dict[str, Row], dict[str, str]]:
+    """The figures of each registered pair, and why each other pair was refused, by name."""
+    rows: dict[str, Row] = {}
+    refused: dict[str, str] = {}
+    first: InputError | None = None
+    for number, case in enumerate(cases):
+        progress(case.name, number / len(cases))
+        try:
+            rows[case.name] = case_figures(load_case(case), bundle, options.refine, options.seed)
+        except InputError as error:
+            first = first or error
+            refused[case.name] = without_paths(str(error), case.files())
+            warn(f"The pair '{case.name}' was refused: {error}")
+    if not rows:
+        raise InputError(f"Every pair of the cohort was refused, the first since: {first}")
+    return rows, refused
 
 
 def _segmentation_rows(data: CaseData, result: RegistrationResult) -> Row:

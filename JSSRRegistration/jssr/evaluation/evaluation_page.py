@@ -42,9 +42,14 @@ def evaluation_page(
         "<h1>Evaluation</h1>",
         f'<p class="lead">{page.text(summary["model"])} on {page.text(summary["cohort"])}: '
         f"{summary['pairs']} {'pair' if summary['pairs'] == 1 else 'pairs'}, "
-        f"refinement {page.text(summary['refine'])}. "
+        f"{len(summary['refused'])} refused, refinement {page.text(summary['refine'])}. "
         f"JSSR {page.text(summary['jssr'])}.</p>",
     ]
+    if summary["refused"]:
+        lines = [[page.text(pair), page.text(why)] for pair, why in summary["refused"].items()]
+        body.append(
+            page.section("Refused pairs", page.table(["Pair", "Reason"], lines, text_columns=(1,)))
+        )
     plot = _plot(rows)
     if plot:
         body.append(page.section("Error by pair", plot))

@@ -14,6 +14,11 @@ SPACING_MM = 2.0
 _PATTERN = re.compile(r"phantoms:(\d+)-(\d+)")
 
 
+def cohort_name(cohort: str) -> str:
+    """What reports call a cohort: its seeds, or its folder's or table's name without the path."""
+    return Path(cohort).resolve().name
+
+
 def open_cohort(
     cohort: str, workspace: Path, *, limit: int | None = None, progress: ProgressCallback
 ) -> tuple[Case, ...]:
