@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from typer.testing import CliRunner
 
 from jssr.cli.main import app
@@ -14,11 +15,12 @@ from jssr.errors import InputError
 from jssr.evaluation import benchmark as module
 from jssr.evaluation.benchmark import Setup, earlier_outcomes, run_benchmark
 from jssr.evaluation.cohort import read_cohort
-from jssr.evaluation.methods import METHODS, choose_methods
+from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, choose_methods
 from jssr.evaluation.peers import deeds
+from jssr.evaluation.process import MethodFailed, Usage
 from jssr.spatial.geometry import Geometry
 from sample_bundle import write_untrained_bundle
-from sample_cohort import SHIFT_MM, write_case_folder, write_manifest_cohort
+from sample_cohort import GRID, SHIFT_MM, write_case_folder, write_manifest_cohort
 
 IDENTITY, AFFINE = choose_methods("identity,affine")
 ABSENT = replace(IDENTITY, name="elastix", title="Absent", package="no_such_package")
@@ -78,12 +80,14 @@ def test_absent_and_failing_methods_are_rows(tmp_path: Path) -> None:
     cases = read_cohort(write_case_folder(tmp_path / "cohort"))
     output = tmp_path / "output"
     output.mkdir()
-    outcomes = run_benchmark(cases, [ABSENT, BROKEN], output, Setup(threads=1), progress=quiet)
+    setup = Setup(threads=1)
+    outcomes = run_benchmark(cases, [ABSENT, BROKEN], output, setup, progress=quiet)
     absent, broken = outcomes
     assert (absent.status, broken.status) == ("missing", "failed")
     assert "no_such_package" in absent.message and "no_such_function" in broken.message
     assert str(tmp_path) not in broken.message
-    assert {o.method for o in earlier_outcomes(output, cases)} == {"elastix", "ants-syn"}
+    again = earlier_outcomes(cases, [ABSENT, BROKEN], output, Setup(threads=1))
+    assert [o.method for o in again] == ["elastix", "ants-syn"]
 
 
 def test_a_result_counts_only_for_the_same_files_and_settings(
@@ -103,6 +107,84 @@ def test_a_result_counts_only_for_the_same_files_and_settings(
     cases[0].moving.touch()
     run_benchmark(cases, [IDENTITY], tmp_path, Setup(threads=2), progress=quiet)
     assert runs == [1, 2, 2]
+
+
+def test_a_page_holds_only_what_was_made_in_the_same_way(tmp_path: Path) -> None:
+    cases = read_cohort(write_case_folder(tmp_path / "cohort"))
+    setup = Setup(threads=1)
+    run_benchmark(cases, [ABSENT], tmp_path, setup, progress=quiet)
+
+    def found(setup: Setup) -> list[str]:
+        return [outcome.method for outcome in earlier_outcomes(cases, [ABSENT], tmp_path, setup)]
+
+    assert found(setup) == ["elastix"]
+    assert found(Setup(threads=2)) == []
+    cases[0].moving.touch()
+    assert found(setup) == []
+
+
+def test_results_of_a_method_that_is_gone_are_left_out(tmp_path: Path) -> None:
+    cohort, output = write_case_folder(tmp_path / "cohort"), tmp_path / "output"
+    gone = replace(ABSENT, name="gone")
+    (output / "results").mkdir(parents=True)
+    run_benchmark(read_cohort(cohort), [gone], output, Setup(threads=1), progress=quiet)
+    arguments = ["benchmark", str(cohort), "--methods", "identity", "--threads", "1"]
+    done = CliRunner().invoke(app, [*arguments, "--output", str(output)])
+    assert done.exit_code == 0, done.output
+    assert "no_such_package" not in (output / "benchmark.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("shift_mm", [np.nan, None])
+def test_a_method_that_writes_no_usable_transform_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift_mm: float | None
+) -> None:
+    (case,) = read_cohort(write_case_folder(tmp_path / "cohort"))
+
+    def run(command: list[str], scratch: Path, **options: object) -> Usage:
+        output = Path(command[-1])
+        output.mkdir()
+        if shift_mm is not None:
+            shift = np.full((3, *GRID.shape_zyx), shift_mm)
+            sitk.WriteImage(GRID.vector_image(shift), output / DISPLACEMENT_FILE)
+        return Usage(1.0, 1.0, 1.0)
+
+    monkeypatch.setattr(module, "run_measured", run)
+    (outcome,) = run_benchmark([case], [IDENTITY], tmp_path, Setup(threads=1), progress=quiet)
+    assert outcome.status == "failed" and not outcome.figures
+    assert ("no finite error_body_mm" if shift_mm else "There is no file") in outcome.message
+    assert str(tmp_path) not in outcome.message
+
+
+def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    cohort = write_case_folder(tmp_path / "cohort")
+    (tmp_path / "file").write_text("")
+    arguments = ["benchmark", str(cohort), "--output", str(tmp_path / "file")]
+    assert "is a file; give a folder" in CliRunner().invoke(app, arguments).stderr
+
+
+def test_no_path_of_the_source_reaches_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table's scans may lie anywhere, each in a folder with its patient's name."""
+    (case,) = read_cohort(write_case_folder(tmp_path / "cohort"))
+    patient = tmp_path / "Doe"
+    patient.mkdir()
+    moving = case.moving.rename(patient / "scan.nii.gz")
+    table = patient / "table.csv"
+    lines = [f"p,portal-venous,{case.fixed},test", f"p,arterial,{moving},test"]
+    table.write_text("\n".join(["patient,phase,image,split", *lines]))
+
+    def fail(command: list[str], *rest: object, **options: object) -> None:
+        raise MethodFailed(f"ended with code 1: '{command[-2]}' is damaged")
+
+    monkeypatch.setattr(module, "run_measured", fail)
+    arguments = ["benchmark", str(table), "--methods", "identity", "--output", str(tmp_path / "o")]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    html = (tmp_path / "o" / "benchmark.html").read_text("utf-8")
+    assert "code 1: the moving scan is damaged" in html and "table.csv: 1 pair" in html
+    texts = [html, *(path.read_text("utf-8") for path in (tmp_path / "o").rglob("*.json"))]
+    assert not any("Doe" in text or str(tmp_path) in text for text in texts)
 
 
 def test_every_method_says_what_it_runs_with() -> None:

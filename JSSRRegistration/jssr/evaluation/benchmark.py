@@ -2,29 +2,26 @@
 
 import hashlib
 import json
+import math
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import SimpleITK as sitk
-
 from jssr import __version__
 from jssr.bundle.manifest import MANIFEST_NAME
 from jssr.bundle.source import open_source
-from jssr.errors import InputError
+from jssr.errors import InputError, without_paths
 from jssr.evaluation.cohort import Case, CaseData, load_case
 from jssr.evaluation.figures import Row, registration_figures
-from jssr.evaluation.methods import DISPLACEMENT_FILE, TRANSFORM_FILE, Method
-from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, TRANSFORM_FILE, Method
+from jssr.evaluation.phantoms import cohort_name, open_cohort
 from jssr.evaluation.process import MethodFailed, run_measured
 from jssr.evaluation.tables import summaries, write_csv, write_json
-from jssr.io.atomic import whole_file
+from jssr.io.atomic import make_folder, whole_file
 from jssr.io.transforms import read_transform
 from jssr.registration.result import ProgressCallback
-from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
 
 OK, FAILED, MISSING = "ok", "failed", "missing"
@@ -65,7 +62,8 @@ def benchmark_files(
 ) -> Path:
     """Runs the benchmark and writes ``benchmark.html``, ``results.csv`` and ``results.json``.
 
-    The page shows all that ``output`` holds about the cohort, also from earlier runs.
+    They hold what this run found, and what ``output`` has of other methods from earlier runs with
+    the same files, threads and settings.
 
     Args:
         cohort: a folder or a range of seeds, see :func:`jssr.evaluation.phantoms.open_cohort`.
@@ -75,11 +73,11 @@ def benchmark_files(
         Where the page is.
 
     Raises:
-        InputError: the cohort or the model cannot be used.
+        InputError: the cohort, the model or the output folder cannot be used.
     """
     from jssr.evaluation.benchmark_page import benchmark_page
 
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     cases = open_cohort(cohort, output, limit=limit, progress=progress)
     run_benchmark(
         cases,
@@ -89,7 +87,7 @@ def benchmark_files(
         limits=lambda method: None if method.refine is not None else peer_limit,
         progress=progress,
     )
-    outcomes = earlier_outcomes(output, cases)
+    outcomes = earlier_outcomes(cases, METHODS, output, setup)
     done = [outcome for outcome in outcomes if outcome.status == OK]
     keys = [{"pair": outcome.case, "method": outcome.method} for outcome in done]
     write_csv(output / "results.csv", keys, [outcome.figures for outcome in done])
@@ -98,8 +96,7 @@ def benchmark_files(
         for name in dict.fromkeys(outcome.method for outcome in done)
     }
     write_json(output / "results.json", {"threads": setup.threads, "methods": per_method})
-    title = Path(cohort).name if Path(cohort).is_dir() else cohort
-    page = benchmark_page(outcomes, setup.threads, title)
+    page = benchmark_page(outcomes, setup.threads, cohort_name(cohort))
     with whole_file(output / "benchmark.html") as part:
         part.write_text(page, encoding="utf-8")
     return output / "benchmark.html"
@@ -137,10 +134,10 @@ def run_benchmark(
     loaded: CaseData | None = None
     for number, (case, method) in enumerate(jobs):
         progress(f"{case.name}: {method.title}", number / len(jobs))
-        place = output / RESULTS_FOLDER / method.name / f"{case.name}.json"
+        place = _place(output, case, method)
         fingerprint = _fingerprint(case, method, setup)
         outcome = _earlier(place, fingerprint)
-        if outcome is None:
+        if outcome is None or outcome.status != OK:
             if loaded is None or loaded.case != case:
                 loaded = load_case(case)
             outcome = _run(loaded, method, output, setup)
@@ -149,14 +146,21 @@ def run_benchmark(
     return outcomes
 
 
-def earlier_outcomes(output: Path, cases: Iterable[Case]) -> list[Outcome]:
-    """Every outcome in ``output`` for these cases, also of methods that ran another time."""
+def earlier_outcomes(
+    cases: Sequence[Case], methods: Sequence[Method], output: Path, setup: Setup
+) -> list[Outcome]:
+    """What ``output`` holds of these cases and methods, made as ``setup`` says; case by case.
+
+    An outcome of other files, threads, settings, or of another model, device or version of JSSR
+    does not count.
+    """
     found = []
-    names = {case.name: number for number, case in enumerate(cases)}
-    for path in sorted((output / RESULTS_FOLDER).glob("*/*.json")):
-        if path.stem in names:
-            found.append(_outcome(json.loads(path.read_text(encoding="utf-8"))))
-    return sorted(found, key=lambda outcome: names[outcome.case])
+    for case in cases:
+        for method in methods:
+            place = _place(output, case, method)
+            if place.is_file():
+                found.append(_earlier(place, _fingerprint(case, method, setup)))
+    return [outcome for outcome in found if outcome is not None]
 
 
 def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> Outcome:
@@ -172,18 +176,25 @@ def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> Outcome:
             usage = run_measured(
                 command, Path(scratch), threads=setup.threads, timeout_s=setup.timeout_s
             )
-        except MethodFailed as error:
-            return Outcome(method.name, data.case.name, FAILED, _without_paths(str(error), data))
-        figures = registration_figures(data, _transform(place))
+            transform = _transform(place)
+        except (MethodFailed, InputError) as error:
+            reason = _without_paths(str(error), data.case, output)
+            return Outcome(method.name, data.case.name, FAILED, reason)
+    figures = registration_figures(data, transform)
+    broken = [name for name, value in figures.items() if not math.isfinite(value or 0.0)]
+    if broken:
+        reason = f"What it wrote has no finite {broken[0]}."
+        return Outcome(method.name, data.case.name, FAILED, reason)
     return Outcome(method.name, data.case.name, OK, figures={**figures, **asdict(usage)})
 
 
 def _transform(place: Path) -> SpatialTransform:
-    if (place / TRANSFORM_FILE).is_file():
-        return read_transform(place / TRANSFORM_FILE)
-    field_image = sitk.ReadImage(place / DISPLACEMENT_FILE)
-    displacement_mm = np.moveaxis(sitk.GetArrayFromImage(field_image), -1, 0)
-    return SpatialTransform(np.eye(4), displacement_mm, Geometry.of(field_image))
+    own = place / TRANSFORM_FILE
+    return read_transform(own if own.is_file() else place / DISPLACEMENT_FILE)
+
+
+def _place(output: Path, case: Case, method: Method) -> Path:
+    return output / RESULTS_FOLDER / method.name / f"{case.name}.json"
 
 
 def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
@@ -206,13 +217,9 @@ def _earlier(place: Path, fingerprint: str) -> Outcome | None:
     if not place.is_file():
         return None
     content = json.loads(place.read_text(encoding="utf-8"))
-    if content["fingerprint"] != fingerprint or content["status"] != OK:
+    if content.pop("fingerprint") != fingerprint:
         return None
-    return _outcome(content)
-
-
-def _outcome(content: dict[str, Any]) -> Outcome:
-    return Outcome(**{key: value for key, value in content.items() if key != "fingerprint"})
+    return Outcome(**content)
 
 
 def _keep(outcome: Outcome, fingerprint: str, place: Path) -> None:
@@ -222,7 +229,8 @@ def _keep(outcome: Outcome, fingerprint: str, place: Path) -> None:
         part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _without_paths(message: str, data: CaseData) -> str:
-    for path in (data.case.fixed.parent, Path(tempfile.gettempdir()), Path.home()):
-        message = message.replace(f"{path}/", "")
+def _without_paths(message: str, case: Case, output: Path) -> str:
+    message = without_paths(message, {path.absolute(): name for path, name in case.files().items()})
+    for folder in (output.absolute(), Path(tempfile.gettempdir()), Path.home()):
+        message = message.replace(f"{folder}/", "")
     return message

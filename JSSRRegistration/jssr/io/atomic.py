@@ -36,6 +36,23 @@ def explain_write_failure(error: BaseException | None, path: Path) -> InputError
     return None
 
 
+def make_folder(path: Path) -> None:
+    """Makes the folder ``path`` with its parents, unless it is there.
+
+    Raises:
+        InputError: there is a file of that name, or no space or permission.
+    """
+    if path.is_file():
+        raise InputError(f"The output '{path}' is a file; give a folder.")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        explained = explain_write_failure(error, path)
+        if explained is None:
+            raise
+        raise explained from error
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Gives a hidden path beside ``path`` to write to, and renames it to ``path`` at success.
