@@ -14,13 +14,15 @@ from jssr.cli.main import app
 from jssr.errors import InputError
 from jssr.evaluation import benchmark as module
 from jssr.evaluation.benchmark import Setup, earlier_outcomes, run_benchmark
-from jssr.evaluation.cohort import read_cohort
+from jssr.evaluation.cohort import Case, read_cohort
 from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, choose_methods
 from jssr.evaluation.peers import deeds
 from jssr.evaluation.process import MethodFailed, Usage
+from jssr.io.images import write_image
 from jssr.spatial.geometry import Geometry
 from sample_bundle import write_untrained_bundle
 from sample_cohort import GRID, SHIFT_MM, write_case_folder, write_manifest_cohort
+from sample_scans import scan_image, write_dicom_series
 
 IDENTITY, AFFINE = choose_methods("identity,affine")
 ABSENT = replace(IDENTITY, name="elastix", title="Absent", package="no_such_package")
@@ -185,6 +187,15 @@ def test_no_path_of_the_source_reaches_the_results(
     assert "code 1: the moving scan is damaged" in html and "table.csv: 1 pair" in html
     texts = [html, *(path.read_text("utf-8") for path in (tmp_path / "o").rglob("*.json"))]
     assert not any("Doe" in text or str(tmp_path) in text for text in texts)
+
+
+def test_peers_read_a_dicom_folder(tmp_path: Path) -> None:
+    scan = sitk.Cast(scan_image(), sitk.sitkInt16)
+    write_dicom_series(scan, tmp_path / "dicom")
+    write_image(scan, tmp_path / "moving.nii.gz")
+    case = Case("p", tmp_path / "dicom", tmp_path / "moving.nii.gz")
+    (outcome,) = run_benchmark([case], [IDENTITY], tmp_path, Setup(threads=1), progress=quiet)
+    assert outcome.status == "ok", outcome.message
 
 
 def test_every_method_says_what_it_runs_with() -> None:

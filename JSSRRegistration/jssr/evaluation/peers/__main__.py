@@ -1,4 +1,4 @@
-"""Registers two files with one peer, in this process: started by the benchmark, which measures it.
+"""Registers two scans with one peer, in this process: started by the benchmark, which measures it.
 
 Usage: ``python -m jssr.evaluation.peers MODULE:FUNCTION FIXED MOVING OUTPUT``
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from jssr.evaluation.methods import DISPLACEMENT_FILE
+from jssr.io.images import read_scan
 
 AIR_HU = -1024.0
 
@@ -19,8 +20,8 @@ def main(function: str, fixed_path: Path, moving_path: Path, output: Path) -> No
     """Writes the displacement on the fixed grid and the warped scan into ``output``."""
     module, name = function.split(":")
     register = getattr(importlib.import_module(f"jssr.evaluation.peers.{module}"), name)
-    fixed = sitk.ReadImage(fixed_path, sitk.sitkFloat32)
-    moving = sitk.ReadImage(moving_path, sitk.sitkFloat32)
+    fixed = sitk.Cast(read_scan(fixed_path), sitk.sitkFloat32)
+    moving = sitk.Cast(read_scan(moving_path), sitk.sitkFloat32)
     with tempfile.TemporaryDirectory(dir=output.parent) as scratch:
         transform = register(fixed, moving, Path(scratch))
     output.mkdir(exist_ok=True)
