@@ -1,5 +1,6 @@
 """What a process cost is measured for that process alone, and a runaway one is stopped."""
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -23,13 +24,19 @@ def test_usage_of_a_small_process_knows_nothing_of_this_ones_memory(tmp_path: Pa
 
 
 def test_usage_counts_memory_and_computing_of_children(tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    inner = (
+        "block = bytearray(200_000_000); n = sum(range(3_000_000)); "
+        f"open({str(status)!r}, 'w').write(open('/proc/self/status').read())"
+    )
     code = (
         "import subprocess, sys\n"
-        "inner = 'block = bytearray(200_000_000); n = sum(range(3_000_000))'\n"
-        "subprocess.run([sys.executable, '-I', '-S', '-c', inner], check=True)"
+        f"subprocess.run([sys.executable, '-I', '-S', '-c', {inner!r}], check=True)"
     )
     usage = run_measured(python(code), tmp_path, threads=1)
-    assert 200 < usage.peak_mb < 300
+    (peak_kib,) = re.findall(r"^VmHWM:\s*(\d+) kB$", status.read_text("utf-8"), re.MULTILINE)
+    assert usage.peak_mb == pytest.approx(int(peak_kib) * 1024 / 1e6, rel=0.01)
+    assert 200 < usage.peak_mb < 220
     assert usage.cpu_s > 0.02
 
 

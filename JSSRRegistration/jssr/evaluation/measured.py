@@ -18,7 +18,8 @@ def main(usage_file: str, command: list[str]) -> int:
     child = os.posix_spawnp(command[0], command, os.environ)
     _, status, usage = os.wait4(child, 0)
     wall = time.monotonic() - start
-    peak_mb = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    peak_mb = usage.ru_maxrss * unit_bytes / 1e6
     with open(usage_file, "w", encoding="utf-8") as file:
         file.write(f"wall_s {wall}\ncpu_s {usage.ru_utime + usage.ru_stime}\npeak_mb {peak_mb}\n")
     code = os.waitstatus_to_exitcode(status)
