@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from jssr.labels import LABELS, label_index
+from jssr.labels import LABELS, Phase, label_index
 from jssr.phantom import (
     Pair,
     PairOptions,
@@ -182,6 +182,27 @@ def test_truth_excludes_air_and_what_the_other_scan_does_not_show(patient: Patie
     assert not (pair.fixed_truth & ~pair.fixed_valid).any()
     assert (pair.fixed_hu[~pair.fixed_valid] == -1024).all()
     assert (pair.fixed_labels[~pair.fixed_valid] == 0).all()
+
+
+def test_pairs_of_one_examination_share_dose_uptake_and_tissue(patient: Patient) -> None:
+    def spread_hu(options: PairOptions) -> float:
+        livers = []
+        for seed in range(4):
+            pair = make_pair(patient, seed, options=options)
+            liver = pair.fixed_labels == label_index("liver")
+            livers.append(float(pair.fixed_clean_hu[liver].median()))
+        return max(livers) - min(livers)
+
+    options = replace(CLEAN, fixed_phase=Phase.PORTAL_VENOUS)
+    assert spread_hu(replace(options, physiology_seed=5)) < 6.0
+    assert spread_hu(options) > 12.0
+
+
+def test_a_seed_means_the_same_pair_as_ever(patient: Patient) -> None:
+    """Figures were measured on pairs of these seeds; a new option must not draw them anew."""
+    pair = make_pair(patient, 1, options=PairOptions(contrast="physiological"))
+    means = [float(volume.mean()) for volume in (pair.fixed_hu, pair.moving_hu)]
+    assert means == pytest.approx([-423.79, -330.42], abs=0.05)
 
 
 def test_shapes_fill_the_grid_with_numbered_blobs() -> None:

@@ -12,10 +12,13 @@ import SimpleITK as sitk
 
 from jssr.errors import Cancelled, InputError
 from jssr.labels import Phase
+from jssr.phantom import Pair, PairOptions, Patient, make_pair
 from jssr.registration.result import Output, Refine
+from jssr.service import phantom
 from jssr.service.client import worker_command, worker_environment
 from jssr.service.protocol import Job, Message, PhantomJob, RegisterJob
 from jssr.service.runner import Listener, Runner
+from jssr.service.server import JobContext
 from sample_bundle import write_untrained_bundle
 from sample_pair import pair_images
 
@@ -154,6 +157,22 @@ def test_a_phantom_patient_has_four_phases(runner: Runner, tmp_path: Path) -> No
     assert len({image.GetSize() for image in images}) == 1
     first, second = (sitk.GetArrayFromImage(image).astype(float) for image in images[:2])
     assert np.abs(first - second).mean() > 5
+
+
+def test_the_phases_of_a_phantom_patient_are_one_examination(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def note(patient: Patient, seed: int, *, options: PairOptions) -> Pair:
+        drawn.append((seed, options.physiology_seed))
+        return make_pair(patient, seed, options=options)
+
+    monkeypatch.setattr(phantom, "make_pair", note)
+    job = PhantomJob("p", tmp_path / "patient", 3, 16.0, "cpu")
+    phantom.make_phantom(job, JobContext("p", lambda message: None))
+    assert len({seed for seed, _ in drawn}) == 3
+    assert {shared for _, shared in drawn} == {3}
 
 
 @pytest.mark.slow

@@ -41,7 +41,9 @@ class PairOptions:
     ``rigid`` the shift and rotation of the whole patient, ``reshape_mm`` a random change of
     shape of the *fixed* anatomy, so that a patient from a pool looks new. ``noise`` scales the
     noise, ``artefacts`` the chance of streaks, padding and cropped fields of view; 0 for both
-    and ``blur`` False give clean scans.
+    and ``blur`` False give clean scans. ``physiology_seed`` draws what all phases of one
+    examination share (dose, uptake, unenhanced tissue), so that several pairs can belong to it;
+    None draws it for each pair.
     """
 
     contrast: ContrastMode = "mixed"
@@ -54,3 +56,4 @@ class PairOptions:
     noise: float = 1.0
     artefacts: float = 1.0
     blur: bool = True
+    physiology_seed: int | None = None

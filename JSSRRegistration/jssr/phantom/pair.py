@@ -160,7 +160,7 @@ def _draw_contrast(patient: Patient, seed: int, source: str, options: PairOption
         if random:
             values.append(random_values(tissues, own))
         else:
-            common = Draw(seed, f"{source} common values")
+            common = _common_draw(patient, seed, source, options)
             values.append(physiological_values(tissues, common, own, phase))
     fixed, contents = refill(values[0], tissues, patient.fillings, Draw(seed, f"{source} gut 1"))
     moving, _ = refill(values[1], tissues, patient.fillings, Draw(seed, f"{source} gut 2"))
@@ -173,6 +173,13 @@ def _draw_contrast(patient: Patient, seed: int, source: str, options: PairOption
         fixed_phase=None if random else fixed_phase,
         moving_phase=None if random else moving_phase,
     )
+
+
+def _common_draw(patient: Patient, seed: int, source: str, options: PairOptions) -> Draw:
+    """The numbers that all scans of one examination share; each use starts them anew."""
+    if options.physiology_seed is None:
+        return Draw(seed, f"{source} common values")
+    return Draw(options.physiology_seed, f"{patient.seed}/common values")
 
 
 def _index(patient: Patient, displacement: Tensor) -> Tensor:

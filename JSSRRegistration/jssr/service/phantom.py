@@ -54,6 +54,7 @@ def _scans(
             moving_phase=phase,
             reshape_mm=0.0,
             artefacts=0.0,
+            physiology_seed=seed,
         )
         pair = make_pair(patient, seed * len(Phase) + number, options=options)
         if number == 0:
