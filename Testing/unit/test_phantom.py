@@ -98,6 +98,21 @@ def test_anatomy_lies_where_it_belongs(pair: Pair) -> None:
     assert place["right_kidney"][z] < place["liver"][z] < place["lung"][z]
 
 
+@pytest.mark.parametrize("seed", [2, 5])  # a small body and a large one
+def test_the_radius_of_a_lesion_is_that_of_its_voxels(seed: int) -> None:
+    options = PatientOptions(center_z_mm=30.0, lesions=3, shape_variety=0.0)
+    patient = make_patient(seed, (72, 80, 96), 4.0, options=options)
+    lesion = max(patient.lesions, key=lambda lesion: lesion.radius_mm)
+    still = replace(CLEAN, breathing=0.0, residual=0.0, rigid=0.0, reshape_mm=0.0)
+    pair = make_pair(patient, 1, options=still)
+    labels = pair_geometry(pair).image(pair.fixed_labels.numpy())
+    apart = sitk.ConnectedComponent(labels == label_index("lesion"), True)
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(apart)
+    volume_mm3 = shape.GetPhysicalSize(apart[apart.TransformPhysicalPointToIndex(lesion.center_mm)])
+    assert lesion.radius_mm == pytest.approx((0.75 * volume_mm3 / np.pi) ** (1 / 3), rel=0.03)
+
+
 def test_displacement_warps_moving_onto_fixed_in_simpleitk(pair: Pair) -> None:
     geometry = pair_geometry(pair)
     moving = geometry.image(pair.moving_in_fixed_phase_hu.numpy())

@@ -76,5 +76,7 @@ def _paint_lesion(
     if kind in ("hcc", "metastasis") and radius > 10.0 and draw.chance(0.4):
         scene.paint(scene.add_tissue("necrosis"), distance + draw.uniform(0.4, 0.7) * radius, box)
     place = scene.frame.to_physical(torch.tensor([center]))[0].tolist()
-    mean = math.prod(radii) ** (1.0 / 3.0)
+    # The radii are of the average body; the frame's matrix leads from the world to it.
+    shrinkage = float(torch.linalg.det(scene.frame.matrix))
+    mean = (math.prod(radii) / shrinkage) ** (1.0 / 3.0)
     return Lesion(kind, (place[0], place[1], place[2]), mean)
