@@ -110,8 +110,7 @@ def draw_motion(grid: Geometry, draw: Draw) -> tuple[SpatialTransform, SpatialTr
     """
     extent = [n * s for n, s in zip(grid.size, grid.spacing_mm, strict=True)]
     x, y, z = (math.ceil(e / FIELD_SPACING_MM) + 3 for e in extent)
-    matrix = grid.index_to_world[:3, :3] / np.array(grid.spacing_mm)
-    origin = np.array(grid.origin_mm) - matrix @ np.full(3, FIELD_SPACING_MM)
+    origin = np.array(grid.origin_mm) - _axes(grid) @ np.full(3, FIELD_SPACING_MM)
     spacing = (FIELD_SPACING_MM, FIELD_SPACING_MM, FIELD_SPACING_MM)
     field_grid = Geometry((x, y, z), spacing, tuple(origin.tolist()), grid.direction)
     shape = field_grid.shape_zyx
@@ -123,8 +122,9 @@ def draw_motion(grid: Geometry, draw: Draw) -> tuple[SpatialTransform, SpatialTr
     velocity = direction.view(3, 1, 1, 1) * amount
     waves = smooth_noise(draw, shape, draw.uniform(70.0, 140.0) / FIELD_SPACING_MM, 3)
     velocity = (velocity + draw.uniform(2.0, 4.0) * smooth_gaussian(waves[None], 1.4)[0])[None]
+    # The motion is drawn along the axes of the grid, while a transform moves points in LPS.
     there, back = (
-        exponentiate_mm(v, field_grid.spacing_mm, SQUARINGS)[0].numpy()
+        _turned(_axes(grid), exponentiate_mm(v, field_grid.spacing_mm, SQUARINGS)[0].numpy())
         for v in (velocity, -velocity)
     )
     return (
@@ -208,9 +208,20 @@ def _two_phases(draw: Draw) -> tuple[Phase, Phase]:
 def _cropped(grid: Geometry, there: SpatialTransform) -> Geometry:
     """The grid without the slices above and below into which tissue may come from outside."""
     assert there.displacement_mm is not None
-    reach = math.ceil(float(np.abs(there.displacement_mm[2]).max()) / grid.spacing_mm[2])
+    along_axes = _turned(_axes(grid).T, there.displacement_mm)
+    reach = math.ceil(float(np.abs(along_axes[2]).max()) / grid.spacing_mm[2])
     x, y, z = grid.size
     return grid.part((0, 0, reach), (x, y, z - 2 * reach))
+
+
+def _axes(grid: Geometry) -> np.ndarray:
+    """The directions of the grid's axes in LPS, one a column."""
+    return np.reshape(grid.direction, (3, 3))
+
+
+def _turned(matrix: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Vectors ``(3, z, y, x)`` multiplied by a 3x3 matrix, float32."""
+    return np.tensordot(matrix, vectors, axes=1).astype(np.float32)
 
 
 def _scanned(clean: np.ndarray, grid: Geometry, draw: Draw) -> np.ndarray:

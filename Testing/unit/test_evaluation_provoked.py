@@ -1,5 +1,6 @@
 """Spoilt pairs: what was done to the scan is what their truth says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from jssr.spatial.geometry import Geometry
 
 GRID = Geometry((12, 10, 8), (2.0, 2.0, 3.0), (-10.0, 5.0, 100.0))
 
+OBLIQUE = replace(GRID, direction=(0.6, -0.8, 0.0, 0.48, 0.36, -0.8, 0.64, 0.48, 0.6))
 
-def pair(seed: int) -> CaseData:
+
+def pair(seed: int, grid: Geometry = GRID) -> CaseData:
     """Scans of noise and a smooth true displacement."""
     rng = np.random.default_rng(seed)
     fixed, moving = rng.integers(-200, 300, (2, *GRID.shape_zyx)).astype(np.int16)
@@ -22,8 +25,8 @@ def pair(seed: int) -> CaseData:
     labels = GRID.empty_image()
     return CaseData(
         case=Case(f"case{seed}", Path("fixed.nii.gz"), Path("moving.nii.gz")),
-        fixed=GRID.image(fixed),
-        moving=GRID.image(moving),
+        fixed=grid.image(fixed),
+        moving=grid.image(moving),
         truth_mm=truth,
         body=np.ones(GRID.shape_zyx, bool),
         liver=np.ones(GRID.shape_zyx, bool),
@@ -58,9 +61,11 @@ def test_the_fixed_scan_stays_and_the_good_pair_is_untouched(kind: str) -> None:
     assert changed or Geometry.of(provoked.moving) != Geometry.of(data.moving)
 
 
+@pytest.mark.parametrize("grid", [GRID, OBLIQUE])
 @pytest.mark.parametrize("kind", ["huge offset", "wrong spacing"])
-def test_truth_leads_to_the_voxel_that_it_led_to_before(kind: str) -> None:
-    data, provoked = spoilt(kind)
+def test_truth_leads_to_the_voxel_that_it_led_to_before(kind: str, grid: Geometry) -> None:
+    data = pair(0, grid)
+    provoked = KINDS[kind](data, pair(1, grid))
     assert data.truth_mm is not None and provoked.truth_mm is not None
     for z, y, x in ((0, 0, 0), (7, 9, 11), (3, 4, 5)):
         point = np.array(data.fixed.TransformIndexToPhysicalPoint((x, y, z)))

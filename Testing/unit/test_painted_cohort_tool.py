@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import SimpleITK as sitk
 from jssr.evaluation.cohort import CaseData, load_case, read_cohort
 from jssr.io.transforms import read_transform
 from jssr.labels import Phase, label_index
+from jssr.phantom.draw import Draw
 from jssr.registration.apply import warp_labels, warp_scan
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import rotation
 from jssr.spatial.transform import SpatialTransform
 from sample_tool import TOOLS, load_tool
 
@@ -71,6 +74,28 @@ def test_the_two_true_maps_are_inverses(cohort: list[CaseData]) -> None:
         moved = there.apply(points)
         assert np.linalg.norm(moved - points, axis=1).max() > 8.0
         assert np.linalg.norm(back.apply(moved) - points, axis=1).max() < 0.1
+
+
+def test_the_true_maps_of_an_oblique_scan_are_inverses_along_its_axes() -> None:
+    turn = rotation(np.radians([20.0, 0.0, 0.0]), np.zeros(3))[:3, :3]
+    oblique = replace(GRID, direction=tuple(turn.ravel().tolist()))
+    there, back = painted_cohort.draw_motion(oblique, Draw(0, "motion"))
+    corners = oblique.corners_mm()
+    share = np.random.default_rng(0).uniform(0.1, 0.9, (2000, 3))
+    points = corners[0] + share * np.ptp(GRID.corners_mm(), axis=0) @ turn.T
+    moved = there.apply(points)
+    assert np.linalg.norm(moved - points, axis=1).max() > 8.0
+    assert np.linalg.norm(back.apply(moved) - points, axis=1).max() < 0.1
+    # The same motion as in the straight scan, turned with it.
+    straight, _ = painted_cohort.draw_motion(GRID, Draw(0, "motion"))
+    place = np.array(GRID.origin_mm) + (points - oblique.origin_mm) @ turn
+    expected = (straight.apply(place) - place) @ turn.T
+    np.testing.assert_allclose(moved - points, expected, atol=0.01)
+    # What the ends lose is how far tissue moves along the scan's own axis.
+    reach_mm = np.abs(expected @ turn[:, 2]).max()
+    lost = (GRID.size[2] - painted_cohort._cropped(oblique, there).size[2]) / 2
+    assert reach_mm / GRID.spacing_mm[2] <= lost
+    assert lost == (GRID.size[2] - painted_cohort._cropped(GRID, straight).size[2]) / 2
 
 
 def test_the_truth_brings_the_moving_scan_onto_the_fixed_one(cohort: list[CaseData]) -> None:

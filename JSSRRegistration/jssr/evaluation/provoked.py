@@ -70,10 +70,11 @@ def wrong_spacing(data: CaseData, other: CaseData) -> Provoked:
     moving = sitk.Image(data.moving)
     x, y, z = moving.GetSpacing()
     moving.SetSpacing((x, y, z * SPACING_FACTOR))
-    points = _points_mm(data) + _known(data)
-    origin = np.asarray(moving.GetOrigin()).reshape(3, 1, 1, 1)
-    stretched = origin + (points - origin) * np.array([1, 1, SPACING_FACTOR]).reshape(3, 1, 1, 1)
-    return Provoked(data.fixed, moving, (stretched - _points_mm(data)).astype(np.float32))
+    before, after = (Geometry.of(image).index_to_world for image in (data.moving, moving))
+    points = _points_mm(data)
+    reached = (points + _known(data)).reshape(3, -1).T
+    stretched = apply_linear(after @ np.linalg.inv(before), reached).T.reshape(points.shape)
+    return Provoked(data.fixed, moving, (stretched - points).astype(np.float32))
 
 
 KINDS: dict[str, Callable[[CaseData, CaseData], Provoked]] = {
