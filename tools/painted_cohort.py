@@ -149,7 +149,12 @@ def write_pair(painted: Painted, seed: int, root: Path, name: str) -> dict[str, 
 
     fixed = _scanned(seen(fixed_phase, still), grid, Draw(seed, "fixed scanner"))
     moving = _scanned(seen(moving_phase, back), grid, Draw(seed, "moving scanner"))
-    entry = {"name": name, "fixed_phase": fixed_phase.value, "moving_phase": moving_phase.value}
+    entry = {
+        "name": name,
+        "patient": "painted",
+        "fixed_phase": fixed_phase.value,
+        "moving_phase": moving_phase.value,
+    }
     for key, values in (
         ("fixed", fixed),
         ("moving", moving),

@@ -2,14 +2,19 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from jssr.bundle.load import Bundle
+from jssr.errors import InputError
+from jssr.evaluation import verdicts
 from jssr.evaluation.cohort import Case, CaseData
-from jssr.evaluation.provoked import KINDS, OFFSET_MM, SPACING_FACTOR, Provoked
-from jssr.evaluation.verdicts import AS_IT_IS, REFUSED, Judged, summary
+from jssr.evaluation.provoked import KINDS, OFFSET_MM, OTHER_PATIENT, SPACING_FACTOR, Provoked
+from jssr.evaluation.verdicts import AS_IT_IS, REFUSED, SKIPPED, Judged, summary
+from jssr.registration.result import Refine
 from jssr.spatial.geometry import Geometry
 
 GRID = Geometry((12, 10, 8), (2.0, 2.0, 3.0), (-10.0, 5.0, 100.0))
@@ -112,3 +117,57 @@ def test_the_summary_counts_what_was_told_and_what_was_doubted() -> None:
         "failures_told_percent": pytest.approx(100 * 2 / 3),
         "good_doubted_percent": pytest.approx(100 / 3),
     }
+
+
+@pytest.fixture
+def registered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
+    """The scans that were registered, each by its first voxel; every pair is refused."""
+    seen: list[tuple[float, float]] = []
+
+    def register(fixed: sitk.Image, moving: sitk.Image, *rest: object, **options: object) -> None:
+        seen.append((fixed[0, 0, 0], moving[0, 0, 0]))
+        raise InputError("not registered")
+
+    monkeypatch.setattr(verdicts, "register", register)
+    monkeypatch.setattr(verdicts, "load_case", lambda case: pair(int(case.name)))
+    return seen
+
+
+def judged(patients: str, kinds: list[str]) -> list[Judged]:
+    """What is made of cases with the numbers 0, 1, ... and these patients, a letter each."""
+    scan = Path("scan.nii.gz")
+    cases = [Case(str(n), scan, scan, patient=one) for n, one in enumerate(patients)]
+    return list(verdicts.judged_pairs(cases, kinds, cast(Bundle, None), Refine.OFF))
+
+
+def test_another_patient_is_one_by_what_the_cohort_says(
+    registered: list[tuple[float, float]],
+) -> None:
+    judged("AAB", [OTHER_PATIENT])
+    first = [(data.fixed[0, 0, 0], data.moving[0, 0, 0]) for data in map(pair, range(3))]
+    others = [(fixed, moving) for fixed, moving in registered if (fixed, moving) not in first]
+    assert others == [
+        (first[0][0], first[2][1]),
+        (first[1][0], first[2][1]),
+        (first[2][0], first[0][1]),
+    ]
+
+
+@pytest.mark.parametrize("patients", ["A", "AA"])
+def test_without_another_patient_that_kind_is_refused(
+    registered: list[tuple[float, float]], patients: str
+) -> None:
+    with pytest.raises(InputError, match="no other patient than that of '0'"):
+        judged(patients, list(KINDS))
+    assert not registered
+    assert len(judged(patients, ["mirrored"])) == 2 * len(patients)
+
+
+def test_a_pair_without_a_liver_in_view_counts_for_nothing(
+    registered: list[tuple[float, float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = replace(pair(0), liver=np.zeros(GRID.shape_zyx, bool))
+    monkeypatch.setattr(verdicts, "load_case", lambda case: nowhere)
+    (skipped,) = judged("A", ["mirrored"])
+    assert skipped.level == SKIPPED and not registered
+    assert summary([skipped]) == {"failures": 0.0, "good": 0.0}

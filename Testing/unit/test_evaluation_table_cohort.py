@@ -42,6 +42,7 @@ def test_each_phase_of_a_test_patient_meets_the_portal_venous_one(tmp_path: Path
     assert {c.fixed for c in cases} == {tmp_path / "v.nrrd"}
     assert cases[0].moving == tmp_path / "a.nrrd"
     assert cases[0].fixed_segmentation == tmp_path / "labels.nrrd"
+    assert len({c.patient for c in cases}) == 1
     assert len({c.name for c in cases}) == 2 and not any("Doe" in c.name for c in cases)
     assert len(_open(table, tmp_path, limit=1)) == 1
 

@@ -65,6 +65,10 @@ def true_transforms(data: CaseData) -> tuple[SpatialTransform, SpatialTransform]
     return read_transform(there), read_transform(there.with_name("moving_to_fixed.h5"))
 
 
+def test_all_pairs_are_one_patients(cohort: list[CaseData]) -> None:
+    assert {data.case.patient for data in cohort} == {"painted"}
+
+
 def test_the_two_true_maps_are_inverses(cohort: list[CaseData]) -> None:
     for data in cohort:
         there, back = true_transforms(data)

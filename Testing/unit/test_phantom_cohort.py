@@ -30,6 +30,7 @@ def test_manifest_names_files_that_are_there(cohort: Path) -> None:
     assert manifest["schema"] == 1
     assert len(manifest["pairs"]) == 4
     assert len({pair["name"] for pair in manifest["pairs"]}) == 4
+    assert len({pair["patient"] for pair in manifest["pairs"]}) == 2
     for pair in manifest["pairs"]:
         assert Phase(pair["fixed_phase"]) is not Phase(pair["moving_phase"])
         for key in (

@@ -36,7 +36,8 @@ class Case:
     """The files of one pair; what is unknown is ``None``.
 
     ``truth_displacement`` is a vector image in LPS mm at fixed points, ``truth_transform`` a
-    transform of fixed to moving points: a case has at most one of them.
+    transform of fixed to moving points: a case has at most one of them. Cases of one ``patient``
+    show the same person.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Case:
     moving_segmentation: Path | None = None
     synthesis_truth: Path | None = None
     landmarks: Path | None = None
+    patient: str | None = None
 
     def files(self) -> dict[Path, str]:
         """Its files, each with what it is called where no path may be named."""
@@ -179,6 +181,7 @@ def _manifest_case(manifest: Path, pair: Mapping[str, Any]) -> Case:
         moving_segmentation=located("moving_segmentation"),
         synthesis_truth=located("synthesis_truth"),
         landmarks=located("landmarks"),
+        patient=pair.get("patient"),
     )
 
 

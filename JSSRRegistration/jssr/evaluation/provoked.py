@@ -77,8 +77,9 @@ def wrong_spacing(data: CaseData, other: CaseData) -> Provoked:
     return Provoked(data.fixed, moving, (stretched - points).astype(np.float32))
 
 
+OTHER_PATIENT = "other patient"
 KINDS: dict[str, Callable[[CaseData, CaseData], Provoked]] = {
-    "other patient": other_patient,
+    OTHER_PATIENT: other_patient,
     "mirrored": mirrored,
     "shuffled slices": shuffled_slices,
     "huge offset": huge_offset,

@@ -51,6 +51,7 @@ def _pairs(rows: list[Row]) -> list[Case]:
             moving.phase,
             fixed_segmentation=fixed.segmentation,
             moving_segmentation=moving.segmentation,
+            patient=patient_key(fixed.patient),
         )
         for moving in others
     ]

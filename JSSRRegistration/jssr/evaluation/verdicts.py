@@ -20,14 +20,15 @@ from jssr.errors import InputError
 from jssr.evaluation.cohort import Case, displacement_on, load_case
 from jssr.evaluation.metrics import target_registration_error
 from jssr.evaluation.phantoms import open_cohort
-from jssr.evaluation.provoked import KINDS, Provoked
+from jssr.evaluation.provoked import KINDS, OTHER_PATIENT, Provoked
+from jssr.io.atomic import make_folder
 from jssr.registration.pipeline import register
 from jssr.registration.result import Output, Refine, RegistrationResult
 from jssr.spatial.geometry import Geometry
 
 FAILED_FROM_MM = 5.0
 AS_IT_IS = "as it is"
-REFUSED = "refused"
+REFUSED, SKIPPED = "refused", "skipped"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Judged:
     Attributes:
         kind: what was spoilt, or :data:`AS_IT_IS`.
         error_liver_mm: mean error in the liver; ``None`` where there is no truth.
-        level: the verdict, or :data:`REFUSED` where the pair was not registered at all.
+        level: the verdict, :data:`REFUSED` where the pair was not registered at all, or
+            :data:`SKIPPED` where no error could be measured.
         reasons: why; of a refusal, its message.
         metrics: the figures the verdict rests on; empty after a refusal.
     """
@@ -63,22 +65,32 @@ class Judged:
 def judged_pairs(
     cases: Sequence[Case], kinds: Sequence[str], bundle: Bundle, refine: Refine
 ) -> Iterator[Judged]:
-    """Register each pair as it is and spoilt; the next pair is the other patient's.
+    """Register each pair as it is and spoilt; the other patient is the next one of the cohort.
+
+    A pair whose liver is nowhere in view is skipped.
 
     Args:
-        cases: pairs with truth and fixed segmentation.
+        cases: pairs with truth and fixed segmentation; one that names no patient is of another
+            patient than the others.
         kinds: of :data:`jssr.evaluation.provoked.KINDS`.
 
     Raises:
-        InputError: a pair has no known deformation or no segmentation of the fixed scan.
+        InputError: a pair has no known deformation or no segmentation of the fixed scan, or there
+            is no other patient.
     """
     for number, case in enumerate(cases):
-        data, other = load_case(case), load_case(cases[(number + 1) % len(cases)])
+        # Only one kind looks at another patient.
+        another = _another_patient(cases, number) if OTHER_PATIENT in kinds else case
+        data, other = load_case(case), load_case(another)
         if data.truth_mm is None or data.liver is None:
             raise InputError(
                 f"The pair '{case.name}' has no known deformation or no fixed segmentation, so the "
                 "verdict on it cannot be checked; take a cohort of phantoms."
             )
+        if not data.liver.any():
+            reason = "The deformation of the liver is nowhere known."
+            yield Judged(case.name, AS_IT_IS, None, SKIPPED, (reason,), {})
+            continue
         pairs = {AS_IT_IS: Provoked(data.fixed, data.moving, data.truth_mm)}
         pairs |= {kind: KINDS[kind](data, other) for kind in kinds}
         for kind, pair in pairs.items():
@@ -90,6 +102,18 @@ def judged_pairs(
                 yield Judged(case.name, kind, None, REFUSED, (str(error),), {})
                 continue
             yield _judged(case.name, kind, pair, result, data.liver)
+
+
+def _another_patient(cases: Sequence[Case], number: int) -> Case:
+    """The next case, from the beginning again after the last, that shows another patient."""
+    own = cases[number].patient
+    for case in (*cases[number + 1 :], *cases[:number]):
+        if own is None or case.patient != own:
+            return case
+    raise InputError(
+        f"The cohort holds no other patient than that of '{cases[number].name}'; take a cohort of "
+        f"several patients, or name --kinds without '{OTHER_PATIENT}'."
+    )
 
 
 def _judged(
@@ -107,8 +131,9 @@ def _judged(
 
 def summary(judged: Sequence[Judged]) -> dict[str, float]:
     """How many failures were told, and how many good registrations were doubted, in percent."""
-    failures = [row for row in judged if row.failed]
-    good = [row for row in judged if not row.failed]
+    counted = [row for row in judged if row.level != SKIPPED]
+    failures = [row for row in counted if row.failed]
+    good = [row for row in counted if not row.failed]
     figures = {"failures": float(len(failures)), "good": float(len(good))}
     if failures:
         told = sum(not row.trusted for row in failures)
@@ -138,7 +163,7 @@ def main() -> None:
 
 def _run(arguments: argparse.Namespace) -> None:
     output = arguments.output
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     cases = open_cohort(arguments.cohort, output, progress=lambda step, done: None)
     bundle = load_bundle(None, torch.device("cpu"))
     rows = []

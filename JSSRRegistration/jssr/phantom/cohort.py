@@ -56,7 +56,8 @@ def write_cohort(
     with OutputFolder(folder, overwrite=overwrite) as root:
         for number in range(total):
             patient_seed, index = seed + number // pairs_per_patient, number % pairs_per_patient
-            name = f"patient{patient_seed:05d}_pair{index}"
+            person = f"patient{patient_seed:05d}"
+            name = f"{person}_pair{index}"
             if progress is not None:
                 progress(name, number / total)
             if shapes:
@@ -65,7 +66,7 @@ def write_cohort(
             else:
                 patient = make_patient(patient_seed, shape_zyx, spacing_mm, options=patient_options)
                 pair = make_pair(patient, index, options=pair_options)
-            entries.append(_write_pair(pair, root, name))
+            entries.append({"patient": person, **_write_pair(pair, root, name)})
         manifest = json.dumps({"schema": SCHEMA, "pairs": entries}, indent=1)
         (root / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
     if progress is not None:
