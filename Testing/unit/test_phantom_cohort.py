@@ -9,8 +9,9 @@ import SimpleITK as sitk
 import torch
 from typer.testing import CliRunner
 
+from jssr.cli.main import app
 from jssr.labels import Phase
-from jssr.phantom import PairOptions, make_pair, make_patient
+from jssr.phantom import PairOptions, gallery, make_pair, make_patient, make_shapes_pair
 from jssr.phantom.benchmark import benchmark_table, time_phantom
 from jssr.phantom.cohort import write_cohort
 
@@ -74,11 +75,45 @@ def test_command_writes_a_cohort_of_shapes_and_refuses_to_overwrite(tmp_path: Pa
     call = ["--output", str(tmp_path / "out"), "--patients", "1", "--size", "16,16,16"]
     call += ["--spacing", "8", "--mode", "shapes"]
     assert CliRunner().invoke(app, call).exit_code == 0
-    assert (tmp_path / "out" / "manifest.json").is_file()
+    (entry,) = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))["pairs"]
+    assert not [key for key in entry if "segmentation" in key]
+    assert not list((tmp_path / "out").rglob("*.seg.nrrd"))
+    written = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "out" / entry["fixed"])))
+    trained_on = make_shapes_pair(0, (16, 16, 16), 8.0)
+    assert np.array_equal(written, trained_on.fixed_hu.numpy())
     assert isinstance(CliRunner().invoke(app, call).exception, InputError)
     assert isinstance(CliRunner().invoke(app, []).exception, InputError)
     bad = CliRunner().invoke(app, ["--output", str(tmp_path / "x"), "--size", "8"])
     assert "three numbers" in str(bad.exception)
+
+
+def test_a_new_cohort_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    write_cohort(folder, 2, 0, (16, 16, 16), 8.0, shapes=True)
+    (folder / "notes").mkdir()
+    write_cohort(folder, 1, 7, (16, 16, 16), 8.0, shapes=True, overwrite=True)
+    names = {entry.name for entry in folder.iterdir()}
+    assert names == {"manifest.json", "notes", "patient00007_pair0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("no/such/x.png", "does not exist"), ("x.txt", "name in .png")]
+)
+def test_a_gallery_that_cannot_be_saved_is_refused_before_anything_is_made(
+    tmp_path: Path, name: str, reason: str
+) -> None:
+    call = ["phantom", "--output", str(tmp_path / "out"), "--gallery", str(tmp_path / name)]
+    done = CliRunner().invoke(app, call)
+    assert done.exit_code != 0 and reason in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gallery_is_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gallery, "SHAPE_ZYX", (16, 16, 16))
+    monkeypatch.setattr(gallery, "SPACING_MM", 12.0)
+    gallery.draw_gallery(tmp_path / "sheet.png", seed=0, patients=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_benchmark_times_every_part() -> None:

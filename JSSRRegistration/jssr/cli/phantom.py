@@ -1,5 +1,6 @@
 """The command that makes phantoms: cohorts on disk, a contact sheet, timings."""
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -67,12 +68,18 @@ def phantom(
         raise InputError("Say what to make: --output DIR, --gallery PNG or --benchmark.")
     shape = _shape(size)
     keep_large_blocks()
+    if gallery is not None:
+        from jssr.phantom.gallery import check_gallery
+
+        check_gallery(gallery)  # before the work, not after it
     if output is not None:
         from jssr.phantom.cohort import write_cohort
         from jssr.phantom.options import PairOptions
+        from jssr.phantom.shapes import SHAPES_OPTIONS
 
         clean = {} if noise else {"noise": 0.0, "artefacts": 0.0, "blur": False}
-        kind = "random" if mode is Mode.SHAPES else contrast.value
+        shapes = mode is Mode.SHAPES
+        options = SHAPES_OPTIONS if shapes else PairOptions(contrast=contrast.value)
         with progress_bar() as progress:
             write_cohort(
                 output,
@@ -81,8 +88,8 @@ def phantom(
                 shape,
                 spacing,
                 pairs_per_patient=pairs,
-                shapes=mode is Mode.SHAPES,
-                pair_options=PairOptions(contrast=kind, **clean),
+                shapes=shapes,
+                pair_options=replace(options, **clean),
                 overwrite=overwrite,
                 progress=progress,
             )

@@ -22,6 +22,7 @@ from .pair import Pair, make_pair
 from .patient import make_patient
 from .shapes import make_shapes_pair
 
+MANIFEST = "manifest.json"
 SCHEMA = 1
 SYNTHETIC_NOTE = "Synthetic, not for diagnosis"
 
@@ -46,14 +47,16 @@ def write_cohort(
 
     Every pair has a folder with ``fixed.nii.gz``, ``moving.nii.gz``, both segmentations, the
     true transforms (fixed to moving and back), the mask of fixed voxels where the truth exists
-    and the moving anatomy in the fixed scan's contrast. The folder appears whole or not at all.
+    and the moving anatomy in the fixed scan's contrast; pairs of ``shapes``, which are no organs,
+    have no segmentations. The folder appears whole or not at all; ``overwrite`` takes the pairs
+    away that an earlier cohort there listed.
 
     Raises:
         InputError: the folder exists, cannot be written, or the disk is full.
     """
     entries = []
     total = patients * pairs_per_patient
-    with OutputFolder(folder, overwrite=overwrite) as root:
+    with OutputFolder(folder, overwrite=overwrite, owned=_listed_pairs(folder)) as root:
         for number in range(total):
             patient_seed, index = seed + number // pairs_per_patient, number % pairs_per_patient
             person = f"patient{patient_seed:05d}"
@@ -66,9 +69,9 @@ def write_cohort(
             else:
                 patient = make_patient(patient_seed, shape_zyx, spacing_mm, options=patient_options)
                 pair = make_pair(patient, index, options=pair_options)
-            entries.append({"patient": person, **_write_pair(pair, root, name)})
+            entries.append({"patient": person, **_write_pair(pair, root, name, organs=not shapes)})
         manifest = json.dumps({"schema": SCHEMA, "pairs": entries}, indent=1)
-        (root / "manifest.json").write_text(manifest + "\n", encoding="utf-8")
+        (root / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
     if progress is not None:
         progress("Done", 1.0)
 
@@ -79,7 +82,17 @@ def pair_geometry(pair: Pair) -> Geometry:
     return Geometry((x, y, z), (pair.spacing_mm, pair.spacing_mm, pair.spacing_mm), pair.origin_mm)
 
 
-def _write_pair(pair: Pair, root: Path, name: str) -> dict[str, Any]:
+def _listed_pairs(folder: Path) -> set[str]:
+    """The entries of ``folder`` that are pairs by its manifest; none without a manifest."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        names = [pair["name"] for pair in manifest["pairs"]]
+        return {entry.name for entry in folder.iterdir() if entry.name in names}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _write_pair(pair: Pair, root: Path, name: str, *, organs: bool) -> dict[str, Any]:
     (root / name).mkdir()
     geometry = pair_geometry(pair)
     entry: dict[str, Any] = {
@@ -103,10 +116,11 @@ def _write_pair(pair: Pair, root: Path, name: str) -> dict[str, Any]:
     mask_file = "fixed_truth_mask.nii.gz"
     write_image(_image(pair.fixed_truth, geometry, np.uint8), root / name / mask_file)
     entry["fixed_truth_mask"] = f"{name}/{mask_file}"
-    for key, labels in (
-        ("fixed_segmentation", pair.fixed_labels),
-        ("moving_segmentation", pair.moving_labels),
-    ):
+    segmentations = {
+        "fixed_segmentation": pair.fixed_labels,
+        "moving_segmentation": pair.moving_labels,
+    }
+    for key, labels in segmentations.items() if organs else ():
         file = f"{key}.seg.nrrd"
         write_segmentation(_image(labels, geometry, np.uint8), root / name / file)
         entry[key] = f"{name}/{file}"

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from jssr.errors import InputError
+from jssr.io.atomic import whole_file
 from jssr.labels import Phase
 
 from .options import PairOptions, PatientOptions
@@ -15,11 +17,27 @@ LEVEL_HU, WIDTH_HU = 40.0, 400.0
 SHAPE_ZYX, SPACING_MM = (112, 128, 160), 2.5
 
 
+def check_gallery(path: Path) -> None:
+    """Refuses a path where no sheet can be saved, before it is drawn.
+
+    Raises:
+        InputError: the folder is missing, or the suffix is not ``.png``.
+    """
+    if path.suffix.lower() != ".png":
+        raise InputError(f"The sheet '{path}' would be a PNG; give it a name in .png.")
+    if not path.parent.is_dir():
+        raise InputError(f"The folder of '{path}' does not exist; make it first.")
+
+
 def draw_gallery(path: Path, seed: int, patients: int = 8, titles: bool = True) -> None:
     """Save a sheet with a row for each patient: four axial, then four coronal views.
 
     Window 40/400, radiological convention: the patient's right is on the left.
+
+    Raises:
+        InputError: see :func:`check_gallery`; or there is no space or no permission.
     """
+    check_gallery(path)
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(24, 2.55 * patients), facecolor="black")
@@ -36,7 +54,8 @@ def draw_gallery(path: Path, seed: int, patients: int = 8, titles: bool = True) 
                 if titles and row == 0:
                     axes[row][place].set_title(phase.value, color="white")
     figure.subplots_adjust(0.0, 0.0, 1.0, 0.98 if titles else 1.0, 0.01, 0.01)
-    figure.savefig(path, dpi=75, facecolor="black")
+    with whole_file(path) as part:
+        figure.savefig(part, dpi=75, facecolor="black")
 
 
 def phase_volumes(patient: Patient, seed: int) -> dict[Phase, Tensor]:

@@ -11,6 +11,8 @@ from .patient import Patient
 from .tissues import Tissue
 
 SHAPE_COUNT = 14
+SHAPES_OPTIONS = PairOptions(contrast="random", residual=2.5)
+"""As training draws them: attenuation at random, and the smooth random motion stronger."""
 
 
 def make_shapes_patient(
@@ -83,5 +85,4 @@ def make_shapes_pair(
 ) -> Pair:
     """A pair of scans of random shapes with random contrast, independent in the two scans."""
     patient = make_shapes_patient(seed, shape_zyx, spacing_mm, device=device)
-    wanted = options or PairOptions(contrast="random", residual=2.5)
-    return make_pair(patient, seed, options=wanted)
+    return make_pair(patient, seed, options=options or SHAPES_OPTIONS)
