@@ -192,11 +192,39 @@ def patient_liver(patient: Patient) -> torch.Tensor:
     return make_pair(patient, 1, options=still).fixed_labels == label_index("liver")
 
 
-def test_truth_excludes_air_and_what_the_other_scan_does_not_show(patient: Patient) -> None:
+def test_what_was_not_scanned_is_empty(patient: Patient) -> None:
     pair = make_pair(patient, 4, options=replace(CLEAN, artefacts=4.0))
     assert not (pair.fixed_truth & ~pair.fixed_valid).any()
     assert (pair.fixed_hu[~pair.fixed_valid] == -1024).all()
     assert (pair.fixed_labels[~pair.fixed_valid] == 0).all()
+
+
+def test_truth_excludes_air_and_table() -> None:
+    patient = make_patient(3, SHAPE, SPACING, options=replace(CENTERED, table_probability=1.0))
+    still = replace(CLEAN, breathing=0.0, residual=0.0, rigid=0.0, reshape_mm=0.0)
+    pair = make_pair(patient, 1, options=still)
+    inner = tuple(slice(m, m + n) for m, n in zip(patient.margin, patient.shape, strict=True))
+    tissue = patient.first[inner].long()
+    for name in ("air", "table", "table_shell"):
+        number = [t.name for t in patient.tissues].index(name)
+        assert (tissue == number).any() and not (pair.fixed_truth & (tissue == number)).any()
+    liver = pair.fixed_labels == label_index("liver")
+    assert pair.fixed_truth[liver].float().mean() > 0.95
+
+
+def test_truth_excludes_what_the_other_scan_does_not_show(patient: Patient) -> None:
+    cropped = make_pair(patient, 2, options=replace(CLEAN, artefacts=4.0))
+    geometry = pair_geometry(cropped)
+    shown = sitk.Resample(
+        geometry.image(cropped.moving_valid.numpy().astype(np.uint8)),
+        sitk.DisplacementFieldTransform(geometry.vector_image(cropped.fixed_to_moving_mm.numpy())),
+        sitk.sitkNearestNeighbor,
+    )
+    hidden = sitk.GetArrayFromImage(shown) == 0
+    assert not (cropped.fixed_truth.numpy() & hidden).any()
+    whole = make_pair(patient, 2, options=CLEAN)
+    lost = whole.fixed_truth & cropped.fixed_valid & ~cropped.fixed_truth
+    assert lost.sum() > 1000 and np.array_equal(lost.numpy(), lost.numpy() & hidden)
 
 
 def test_pairs_of_one_examination_share_dose_uptake_and_tissue(patient: Patient) -> None:
