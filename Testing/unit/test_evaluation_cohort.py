@@ -1,6 +1,7 @@
 """Cohorts of both layouts are read, and what is wrong with one is said in a sentence."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -127,6 +128,7 @@ def test_phantoms_are_made_once_and_only_as_many_as_wanted(
         folder: Path, patients: int, seed: int, *arguments: object, **options: object
     ) -> None:
         made.append((patients, seed))
+        shutil.rmtree(folder, ignore_errors=True)
         write_manifest_cohort(folder, patients)
 
     monkeypatch.setattr("jssr.phantom.cohort.write_cohort", write)
@@ -134,5 +136,9 @@ def test_phantoms_are_made_once_and_only_as_many_as_wanted(
         cases = open_cohort("phantoms:40-49", tmp_path, limit=2, progress=lambda *_: None)
     assert len(cases) == 2
     assert made == [(2, 40)]
+    manifest = tmp_path / "phantoms" / "40-41" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text("utf-8")), "generator": 0}))
+    open_cohort("phantoms:40-41", tmp_path, progress=lambda *_: None)
+    assert made == [(2, 40), (2, 40)]
     with pytest.raises(InputError, match="lower seed first"):
         open_cohort("phantoms:9-3", tmp_path, progress=lambda *_: None)

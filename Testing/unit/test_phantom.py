@@ -242,7 +242,7 @@ def test_pairs_of_one_examination_share_dose_uptake_and_tissue(patient: Patient)
 
 
 def test_a_seed_means_the_same_pair_as_ever(patient: Patient) -> None:
-    """Figures were measured on pairs of these seeds; a new option must not draw them anew."""
+    """Figures were measured on pairs of these seeds: what draws them anew counts GENERATOR up."""
     pair = make_pair(patient, 1, options=PairOptions(contrast="physiological"))
     means = [float(volume.mean()) for volume in (pair.fixed_hu, pair.moving_hu)]
     assert means == pytest.approx([-423.79, -330.42], abs=0.05)

@@ -24,8 +24,9 @@ def open_cohort(
 ) -> tuple[Case, ...]:
     """The first ``limit`` pairs of a folder, of a table's test patients, or of phantom seeds.
 
-    Phantoms are written below ``workspace`` once; a range that was cut short by ``limit`` is a
-    cohort of its own, so no phantom is made that is not used.
+    Phantoms are written below ``workspace`` once, and again when their generator has changed; a
+    range that was cut short by ``limit`` is a cohort of its own, so no phantom is made that is not
+    used.
 
     Raises:
         InputError: there is no such folder or table, it holds no pairs, or the range is empty.
@@ -40,10 +41,10 @@ def open_cohort(
         raise InputError(f"The range '{cohort}' is empty; write the lower seed first.")
     count = last - first + 1 if limit is None else min(limit, last - first + 1)
     folder = workspace / "phantoms" / f"{first}-{first + count - 1}"
-    if not folder.is_dir():
-        from jssr.phantom.cohort import write_cohort
-        from jssr.phantom.options import PairOptions
+    from jssr.phantom.cohort import is_current, write_cohort
+    from jssr.phantom.options import PairOptions
 
+    if not is_current(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_cohort(
             folder,
@@ -52,6 +53,7 @@ def open_cohort(
             SHAPE_ZYX,
             SPACING_MM,
             pair_options=PairOptions(contrast="physiological"),
+            overwrite=True,
             progress=lambda name, done: progress(f"Make phantom {name}", done),
         )
     return read_cohort(folder)

@@ -24,6 +24,8 @@ from .shapes import make_shapes_pair
 
 MANIFEST = "manifest.json"
 SCHEMA = 1
+GENERATOR = 1
+"""Counted up whenever the same seed comes to mean another patient or pair."""
 SYNTHETIC_NOTE = "Synthetic, not for diagnosis"
 
 Progress = Callable[[str, float], None]
@@ -70,10 +72,23 @@ def write_cohort(
                 patient = make_patient(patient_seed, shape_zyx, spacing_mm, options=patient_options)
                 pair = make_pair(patient, index, options=pair_options)
             entries.append({"patient": person, **_write_pair(pair, root, name, organs=not shapes)})
-        manifest = json.dumps({"schema": SCHEMA, "pairs": entries}, indent=1)
+        content = {"schema": SCHEMA, "generator": GENERATOR, "pairs": entries}
+        manifest = json.dumps(content, indent=1)
         (root / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
     if progress is not None:
         progress("Done", 1.0)
+
+
+def is_current(folder: Path) -> bool:
+    """Whether a cohort lies there that this generator would write in the same way.
+
+    Cohorts from before the generator was counted are those of the first.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return manifest.get("generator", 1) == GENERATOR
 
 
 def pair_geometry(pair: Pair) -> Geometry:
