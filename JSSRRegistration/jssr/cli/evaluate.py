@@ -36,7 +36,7 @@ def evaluate(
         Path | None, typer.Option(help="Folder of another evaluation to compare with.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="The same seed gives the same result.")] = 0,
+    seed: Annotated[int, typer.Option(help="On a CPU the same seed gives the same result.")] = 0,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")
     ] = False,

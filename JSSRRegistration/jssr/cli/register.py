@@ -66,7 +66,7 @@ SeedOption = Annotated[
     int,
     typer.Option(
         metavar="N",
-        help="Chooses the refinement's random points; the same seed, the same result.",
+        help="Chooses the refinement's random points; on a CPU the same seed, the same result.",
         rich_help_panel=_METHOD,
     ),
 ]

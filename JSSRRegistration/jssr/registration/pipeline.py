@@ -113,7 +113,8 @@ def register(
             fills a scan's box beside its field of view.
         refine: instance optimization after the networks.
         outputs: which volumes to make; transforms and figures always come.
-        seed: of the points that the refinement draws; nothing else is left to chance.
+        seed: of the points that the refinement draws. On a CPU nothing else is left to chance; on
+            a GPU sums are added up in any order.
         progress, cancelled: callbacks; see :mod:`jssr.registration.result`.
 
     Raises:
