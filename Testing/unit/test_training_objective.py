@@ -12,8 +12,14 @@ from jssr.training.data.batch import StepInput
 from jssr.training.objective import Objective
 from jssr.training.steps import freeze_for_stage
 
+PAPER_NETWORKS = {
+    "segmentor_channels": [4, 8],
+    "generator_channels": [4, 8],
+    "register_channels": [4, 8],
+}
 
-def _run(stage_name, networks_of=None, **sections):
+
+def _run(stage_name, precision=torch.float32, **sections):
     config = tiny_config("unused", **sections)
     torch.manual_seed(0)
     networks = fresh_networks(config)
@@ -23,9 +29,14 @@ def _run(stage_name, networks_of=None, **sections):
     objective = Objective(networks, config)
     pair = None if stage_name == "segmentor" else random_pair()
     annotated = random_annotated() if stage_name == "segmentor" else None
-    total, terms, synthesized = objective(
-        stage_name, config.weights(stage), StepInput(pair, annotated), networks.discriminator, None
-    )
+    with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+        total, terms, synthesized = objective(
+            stage_name,
+            config.weights(stage),
+            StepInput(pair, annotated),
+            networks.discriminator,
+            None,
+        )
     total.backward()
     learned = {
         name
@@ -86,14 +97,19 @@ def test_the_paper_setting_uses_its_own_networks_and_terms_alone():
         "full_resolution_similarity": True,
     }
     loss = {"folding": 0, "inverse_consistency": 0, "lesion_volume": 0}
-    networks = {
-        "segmentor_channels": [4, 8],
-        "generator_channels": [4, 8],
-        "register_channels": [4, 8],
-    }
-    terms, learned, _ = _run("joint", method=method, loss=loss, networks=networks)
+    terms, learned, _ = _run("joint", method=method, loss=loss, networks=PAPER_NETWORKS)
     printed = {"adversarial", "joint_l1", "smoothness", "dice_consistency", "dice_supervised"}
     assert set(terms) == printed and learned == {"generator", "register", "segmentor"}
+
+
+@pytest.mark.parametrize(
+    "sections", [{}, {"method": {"architecture": "paper"}, "networks": PAPER_NETWORKS}]
+)
+def test_a_joint_step_in_half_precision_teaches_all_three(sections):
+    terms, learned, _ = _run("joint", torch.bfloat16, **sections)
+    assert learned == {"generator", "register", "segmentor"}
+    assert "dice_consistency" in terms
+    assert all(value.dtype == torch.float32 and value.isfinite() for value in terms.values())
 
 
 def test_a_perfect_field_has_no_truth_error():
@@ -113,12 +129,7 @@ def test_a_perfect_field_has_no_truth_error():
 
 def test_style_warp_moves_what_the_generator_sees_of_the_fixed_scan():
     method = {"architecture": "paper"}
-    networks = {
-        "segmentor_channels": [4, 8],
-        "generator_channels": [4, 8],
-        "register_channels": [4, 8],
-    }
-    config = tiny_config("unused", method=method, networks=networks)
+    config = tiny_config("unused", method=method, networks=PAPER_NETWORKS)
     objective = Objective(fresh_networks(config), config)
     pair = random_pair()
     shift = torch.full((1, 3, 32, 32, 32), 30.0)

@@ -91,8 +91,12 @@ class Objective(nn.Module):
             assert terms.total is not None
             return terms.total, terms.values, None
         views = self.views(pair, learn_segmentor=stage == "joint", style_warp_mm=style_warp_mm)
+        synthesized_logits = None
+        if stage == "joint" and weights.dice_consistency > 0 and self._config.method.segmentation:
+            # Networks run in the step's precision, the terms of what they give in float32.
+            synthesized_logits = self.segmentor(views.synthesized)
         with torch.autocast(pair.fixed_hu.device.type, enabled=False):
-            self._add_pair_terms(terms, pair, views, weights, stage)
+            self._add_pair_terms(terms, pair, views, synthesized_logits, weights, stage)
         if discriminator is not None and weights.adversarial > 0:
             opinion = discriminator(views.synthesized)
             value = adversarial.generator_loss(opinion, self._config.method.adversarial_form)
@@ -193,7 +197,13 @@ class Objective(nn.Module):
         terms.add("dice_supervised", value, weights.dice_supervised)
 
     def _add_pair_terms(
-        self, terms: Terms, pair: PairBatch, views: Views, weights: LossWeights, stage: StageName
+        self,
+        terms: Terms,
+        pair: PairBatch,
+        views: Views,
+        synthesized_logits: Tensor | None,
+        weights: LossWeights,
+        stage: StageName,
     ) -> None:
         there, back = views.levels[-1]
         moving_valid = avg_pool3d(full_precision(pair.moving_valid), 2)
@@ -202,7 +212,7 @@ class Objective(nn.Module):
         self._add_similarity(terms, views, seen, weights)
         self._add_deformation(terms, pair, there, back, weights)
         if stage == "joint":
-            self._add_consistency(terms, views, seen, weights)
+            self._add_consistency(terms, views, synthesized_logits, seen, weights)
             self._add_own_labels(terms, pair, views, weights)
         if (
             weights.true_labels > 0
@@ -263,13 +273,17 @@ class Objective(nn.Module):
             terms.add("lesion_volume", value, weights.lesion_volume)
 
     def _add_consistency(
-        self, terms: Terms, views: Views, seen: Tensor, weights: LossWeights
+        self,
+        terms: Terms,
+        views: Views,
+        synthesized_logits: Tensor | None,
+        seen: Tensor,
+        weights: LossWeights,
     ) -> None:
-        if weights.dice_consistency <= 0 or views.fixed_logits is None:
+        if synthesized_logits is None or views.fixed_logits is None:
             return
-        logits = self.segmentor(views.synthesized)
         moved = warp(
-            avg_pool3d(full_precision(logits).softmax(1), 2),
+            avg_pool3d(full_precision(synthesized_logits).softmax(1), 2),
             views.levels[-1][0],
             self.field_spacing_mm,
         )
