@@ -45,10 +45,10 @@ NAMES = ("generator", "register", "segmentor")
 SHAPE = (32, 32, 48)
 
 
-def _random_networks() -> Networks:
+def _random_networks(config: NetworksConfig = CONFIG) -> Networks:
     """Networks whose every weight matters, zero-initialized heads too."""
     torch.manual_seed(3)
-    networks = build_networks(CONFIG)
+    networks = build_networks(config)
     with torch.no_grad():
         for parameter in networks.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
@@ -232,10 +232,25 @@ def test_weights_of_other_networks_are_refused(bundle_folder: Path) -> None:
         load_networks(bundle_folder)
 
 
-def test_unknown_architecture_is_refused(bundle_folder: Path) -> None:
-    _rewrite_manifest(bundle_folder, lambda values: values["architecture"].update(depth=3))
+@pytest.mark.parametrize("other", [{"depth": 3}, {"architecture": "vit"}])
+def test_unknown_architecture_is_refused(bundle_folder: Path, other: dict[str, object]) -> None:
+    _rewrite_manifest(bundle_folder, lambda values: values["architecture"].update(other))
     with pytest.raises(BundleError, match="does not fit this version's networks"):
         load_networks(bundle_folder)
+
+
+def test_the_papers_networks_are_rebuilt_from_their_weights(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, architecture="paper")
+    networks = _random_networks(config)
+    export_bundle(tmp_path / "tiny", networks, config, CARD, "")
+    rebuilt = _answers(load_networks(tmp_path / "tiny").eval())
+    for answer, wanted in zip(rebuilt, _answers(_rounded(networks)), strict=True):
+        assert torch.equal(answer, wanted)
+
+
+def test_a_manifest_without_the_name_of_its_architecture_is_ours(bundle_folder: Path) -> None:
+    _rewrite_manifest(bundle_folder, lambda values: values["architecture"].pop("architecture"))
+    assert _answers(load_networks(bundle_folder).eval())
 
 
 @pytest.mark.parametrize("content", [b"", b"no tensors", b"\x08\0\0\0\0\0\0\0{}      "])

@@ -85,6 +85,12 @@ def test_a_bundle_of_other_sizes_is_refused(bundle, tmp_path):
         launch.train(config, init_from=bundle)
 
 
+def test_a_bundle_of_another_architecture_is_refused(bundle, tmp_path):
+    config = tiny_config(tmp_path, method={"architecture": "paper"})
+    with pytest.raises(InputError, match=r"another architecture .*method\.architecture"):
+        launch.train(config, init_from=bundle)
+
+
 def test_a_run_of_fewer_networks_is_refused(run, tmp_path):
     shutil.copytree(run[0], tmp_path / "reg")
     config = run[1].model_copy(update={"method": MethodConfig(synthesis=False)})

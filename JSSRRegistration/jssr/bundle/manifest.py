@@ -65,7 +65,7 @@ class Manifest(Card):
 
     Attributes:
         interfaces: inputs and outputs of each network by the network's name.
-        architecture: sizes of the networks, as ``NetworksConfig.to_dict()`` gives them.
+        architecture: kind and sizes of the networks, as ``NetworksConfig.to_dict()`` gives them.
         figures: what was measured, and on what.
         files: every file of the bundle but the manifest and its hash.
     """

@@ -5,6 +5,7 @@ from torch import nn
 from jssr.networks.config import NetworksConfig
 from jssr.networks.discriminator import Discriminator
 from jssr.networks.generator import Generator
+from jssr.networks.paper import PaperGenerator, PaperRegister, PaperSegmentor
 from jssr.networks.register import Register
 from jssr.networks.segmentor import Segmentor
 
@@ -30,5 +31,20 @@ class Networks(nn.Module):
 
 
 def build_networks(config: NetworksConfig) -> Networks:
-    """Freshly initialized networks of these sizes."""
-    return Networks(Generator(config), Register(config), Segmentor(config), Discriminator(config))
+    """Freshly initialized networks of this architecture and these sizes.
+
+    Raises:
+        ValueError: there is no such architecture.
+    """
+    if config.architecture == "jssr":
+        return Networks(
+            Generator(config), Register(config), Segmentor(config), Discriminator(config)
+        )
+    if config.architecture == "paper":
+        return Networks(
+            PaperGenerator(config),
+            PaperRegister(config),
+            PaperSegmentor(config),
+            Discriminator(config),
+        )
+    raise ValueError(f"there is no architecture '{config.architecture}'")

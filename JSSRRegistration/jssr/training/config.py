@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
-from jssr.networks.config import SIZE_DIVISOR, NetworksConfig
+from jssr.networks.config import SIZE_DIVISOR, Architecture, NetworksConfig
 from jssr.training.losses.adversarial import AdversarialForm
 
 StageName = Literal["segmentor", "registration", "joint"]
@@ -143,7 +143,7 @@ class LossWeights(Section):
 class MethodConfig(Section):
     """Which networks take part, and how the traps of the printed objective are closed."""
 
-    architecture: Literal["jssr", "paper"] = Field(
+    architecture: Architecture = Field(
         default="jssr", description="our networks, or the paper's plain U-Nets"
     )
     synthesis: bool = Field(default=True, description="G and D take part; else Phi sees raw phases")
@@ -293,8 +293,8 @@ class TrainingConfig(Section):
         return self
 
     def networks_config(self) -> NetworksConfig:
-        """The networks' sizes as the networks package wants them."""
-        return NetworksConfig(**self.networks.model_dump())
+        """The networks' architecture and sizes as the networks package wants them."""
+        return NetworksConfig(self.method.architecture, **self.networks.model_dump())
 
     def weights(self, stage: StageConfig) -> LossWeights:
         """The loss weights of a stage: the run's, with the stage's own on top."""

@@ -41,7 +41,7 @@ def train(
         progress: called after each step of the first process.
 
     Raises:
-        InputError: the folder holds a run already, or the bundle's networks have other sizes.
+        InputError: the folder holds a run already, or the bundle's networks are others.
     """
     if config.hardware.threads is not None:
         torch.set_num_threads(config.hardware.threads)
@@ -92,8 +92,9 @@ def _initial(bundle: Path, config: TrainingConfig) -> Networks:
     shapes = {name: tensor.shape for name, tensor in networks.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in wanted.state_dict().items()}:
         raise InputError(
-            f"The networks of the bundle {bundle} have other sizes than the configuration "
-            "asks for; take over the 'networks' section of the bundle's training.yaml."
+            f"The networks of the bundle {bundle} have another architecture or other sizes than "
+            "the configuration asks for; take over method.architecture and the 'networks' section "
+            "of the bundle's training.yaml."
         )
     return networks
 
