@@ -232,7 +232,9 @@ def test_weights_of_other_networks_are_refused(bundle_folder: Path) -> None:
         load_networks(bundle_folder)
 
 
-@pytest.mark.parametrize("other", [{"depth": 3}, {"architecture": "vit"}])
+@pytest.mark.parametrize(
+    "other", [{"depth": 3}, {"architecture": "vit"}, {"register_channels": [8]}]
+)
 def test_unknown_architecture_is_refused(bundle_folder: Path, other: dict[str, object]) -> None:
     _rewrite_manifest(bundle_folder, lambda values: values["architecture"].update(other))
     with pytest.raises(BundleError, match="does not fit this version's networks"):

@@ -1,9 +1,11 @@
 """Configurations: shipped ones are valid, errors name the field."""
 
 import pytest
+import torch
 import yaml
 
 from jssr.errors import InputError
+from jssr.training.building import fresh_networks
 from jssr.training.settings import load_config, shipped_configurations, to_yaml
 
 
@@ -67,6 +69,38 @@ def test_overrides_reach_into_sections_and_lists():
 def test_a_bad_field_is_named(override, named):
     with pytest.raises(InputError, match=named.replace(".", r"\.")):
         load_config("smoke", [override])
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "fits", "allowed"),
+    [
+        ("smoke", "segmentor", 4, "takes 2 to 4"),
+        ("smoke", "generator", 4, "takes 2 to 4"),
+        ("smoke", "register", 3, "takes exactly 3"),
+        ("paper", "segmentor", 5, "takes 2 to 5"),
+        ("paper", "generator", 5, "takes 2 to 5"),
+        ("paper", "register", 5, "takes 2 to 5"),
+    ],
+)
+def test_networks_take_every_grid_or_are_refused(name, network, fits, allowed):
+    def config(levels):
+        return load_config(name, [f"networks.{network}_channels={[2] * levels}"])
+
+    networks = fresh_networks(config(fits)).eval()
+    image = torch.zeros(1, 1, 16, 16, 48)
+    inputs = {
+        "segmentor": (image,),
+        "generator": (image, networks.segmentor(image), image, networks.segmentor(image)),
+        "register": (*[image] * 6, 3.0),
+    }
+    getattr(networks, network)(*inputs[network])
+    with pytest.raises(InputError, match=f"{network}_channels has {fits + 1} levels.*{allowed}"):
+        config(fits + 1)
+
+
+def test_a_register_of_two_levels_is_refused():
+    with pytest.raises(InputError, match="register_channels has 2 levels, .* takes exactly 3"):
+        load_config("smoke", ["networks.register_channels=[8, 8]"])
 
 
 def test_unknown_name_suggests_a_shipped_one():

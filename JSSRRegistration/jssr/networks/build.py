@@ -34,8 +34,9 @@ def build_networks(config: NetworksConfig) -> Networks:
     """Freshly initialized networks of this architecture and these sizes.
 
     Raises:
-        ValueError: there is no such architecture.
+        ValueError: there is no such architecture, or it has other numbers of levels.
     """
+    config.check_levels()
     if config.architecture == "jssr":
         return Networks(
             Generator(config), Register(config), Segmentor(config), Discriminator(config)

@@ -31,6 +31,33 @@ class NetworksConfig:
     register_head: int = 24
     discriminator_channels: tuple[int, ...] = (16, 32, 64)
 
+    def check_levels(self) -> None:
+        """Refuses numbers of levels that the architecture does not work with.
+
+        Each level of a U-Net halves the grid, whose sizes are multiples of :data:`SIZE_DIVISOR`.
+
+        Raises:
+            ValueError: names the field and what it may have.
+        """
+        halvings = SIZE_DIVISOR.bit_length() - 1
+        # The paper's first level is the grid itself, ours is half as fine already.
+        ours = self.architecture == "jssr"
+        body = (2, halvings if ours else halvings + 1)
+        # Our register has a stage for each of its features at 1/2, 1/4 and 1/8.
+        register = (3, 3) if ours else body
+        for name, (least, most) in (
+            ("segmentor_channels", body),
+            ("generator_channels", body),
+            ("register_channels", register),
+        ):
+            levels = len(getattr(self, name))
+            if not least <= levels <= most:
+                allowed = f"{least} to {most}" if least < most else f"exactly {most}"
+                raise ValueError(
+                    f"{name} has {levels} levels, but the architecture '{self.architecture}' takes "
+                    f"{allowed}"
+                )
+
     def to_dict(self) -> dict[str, Any]:
         """The configuration as JSON holds it."""
         return asdict(self)

@@ -292,6 +292,11 @@ class TrainingConfig(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _levels_fit(self) -> "TrainingConfig":
+        self.networks_config().check_levels()
+        return self
+
     def networks_config(self) -> NetworksConfig:
         """The networks' architecture and sizes as the networks package wants them."""
         return NetworksConfig(self.method.architecture, **self.networks.model_dump())
