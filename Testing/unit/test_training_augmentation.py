@@ -99,6 +99,17 @@ def test_same_generator_gives_same_pair(pair):
     assert not torch.equal(first.moving_hu, pair.moving_hu)
 
 
+def test_the_exact_synthesis_takes_the_scale_of_the_scan_that_it_imitates(pair):
+    config = AugmentationConfig(**{**NEVER, "intensity": 1})
+    varied = augmentation.augment_pair(pair, config, SPACING, np.random.default_rng(0))
+    for scan, answer in (("fixed_hu", "synthesis_hu"), ("moving_hu", "reverse_synthesis_hu")):
+        before, after = getattr(pair, scan), getattr(varied, scan)
+        gain, shift = np.polyfit(before.flatten(), after.flatten(), 1)
+        assert abs(gain - 1) > 0.01 and abs(shift) > 1
+        wanted = gain * getattr(pair.truth, answer) + shift
+        assert torch.allclose(getattr(varied.truth, answer), wanted.float(), atol=0.1)
+
+
 def test_cut_scan_is_background_where_it_is_not_valid(pair):
     config = AugmentationConfig(**{**NEVER, "field_of_view": 1})
     cut = augmentation.augment_pair(pair, config, SPACING, np.random.default_rng(1))

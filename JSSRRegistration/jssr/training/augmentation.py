@@ -31,8 +31,13 @@ def augment_pair(
     if generator.random() < config.swap:
         batch = swapped(batch)
     batch = _moved_at_random(batch, config, spacing_mm, generator)
-    fixed_hu = vary_intensity(batch.fixed_hu, config, generator)
-    moving_hu = vary_intensity(batch.moving_hu, config, generator)
+    fixed_scale = _random_scale(config, generator)
+    fixed_hu = _degraded(_scaled(batch.fixed_hu, fixed_scale), config, generator)
+    moving_scale = _random_scale(config, generator)
+    moving_hu = _degraded(_scaled(batch.moving_hu, moving_scale), config, generator)
+    truth = batch.truth
+    if truth is not None:
+        truth = _truth_scaled(truth, fixed_scale, moving_scale)
     fixed_hu, fixed_valid = cut_field_of_view(fixed_hu, batch.fixed_valid, config, generator)
     moving_hu, moving_valid = cut_field_of_view(moving_hu, batch.moving_valid, config, generator)
     return replace(
@@ -41,6 +46,9 @@ def augment_pair(
         moving_hu=moving_hu,
         fixed_valid=fixed_valid,
         moving_valid=moving_valid,
+        truth=None
+        if batch.truth is None
+        else _truth_scaled(batch.truth, fixed_scale, moving_scale),
     )
 
 
@@ -57,7 +65,7 @@ def augment_annotated(
             generator, config.rotation_degrees, config.scaling, config.translation_mm
         )
         hu, valid, labels = _scan_moved(hu, valid, labels, matrix, spacing_mm)
-    hu = vary_intensity(hu, config, generator)
+    hu = _degraded(_scaled(hu, _random_scale(config, generator)), config, generator)
     hu, valid = cut_field_of_view(hu, valid, config, generator)
     assert labels is not None
     return replace(batch, hu=hu, valid=valid, labels=labels)
@@ -129,21 +137,6 @@ def moved(
     )
 
 
-def vary_intensity(
-    hu: Tensor, config: AugmentationConfig, generator: np.random.Generator
-) -> Tensor:
-    """Scale and shift of HU, thick slices and noise, each with its probability."""
-    if generator.random() < config.intensity:
-        hu = hu * generator.uniform(0.92, 1.08) + generator.uniform(-15, 15)
-    if generator.random() < config.blur:
-        hu = _thick_slices(hu, int(generator.integers(1, 3)))
-    if generator.random() < config.noise:
-        source = torch.Generator(hu.device).manual_seed(int(generator.integers(2**62)))
-        noise = torch.randn(hu.shape, generator=source, device=hu.device, dtype=hu.dtype)
-        hu = hu + noise * generator.uniform(0, config.noise_hu)
-    return hu
-
-
 def cut_field_of_view(
     hu: Tensor, valid: Tensor, config: AugmentationConfig, generator: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -172,6 +165,40 @@ def random_smooth_field(
     return torch.nn.functional.interpolate(
         coarse, size=shape_zyx, mode="trilinear", align_corners=True
     )
+
+
+def _random_scale(
+    config: AugmentationConfig, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Gain and shift in HU of one scan's values."""
+    if generator.random() < config.intensity:
+        return generator.uniform(0.92, 1.08), generator.uniform(-15, 15)
+    return 1.0, 0.0
+
+
+def _scaled(hu: Tensor, scale: tuple[float, float]) -> Tensor:
+    gain, shift_hu = scale
+    return hu * gain + shift_hu
+
+
+def _truth_scaled(truth: Truth, fixed: tuple[float, float], moving: tuple[float, float]) -> Truth:
+    """An anatomy painted as the other scan shows tissues takes that scan's gain and shift."""
+    return replace(
+        truth,
+        synthesis_hu=_scaled(truth.synthesis_hu, fixed),
+        reverse_synthesis_hu=_scaled(truth.reverse_synthesis_hu, moving),
+    )
+
+
+def _degraded(hu: Tensor, config: AugmentationConfig, generator: np.random.Generator) -> Tensor:
+    """Thick slices and noise, each with its probability."""
+    if generator.random() < config.blur:
+        hu = _thick_slices(hu, int(generator.integers(1, 3)))
+    if generator.random() < config.noise:
+        source = torch.Generator(hu.device).manual_seed(int(generator.integers(2**62)))
+        noise = torch.randn(hu.shape, generator=source, device=hu.device, dtype=hu.dtype)
+        hu = hu + noise * generator.uniform(0, config.noise_hu)
+    return hu
 
 
 def _moved_at_random(
