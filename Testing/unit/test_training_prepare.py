@@ -12,6 +12,7 @@ import torch
 
 from jssr.errors import InputError
 from jssr.io.images import read_scan
+from jssr.labels import Phase
 from jssr.phantom import PairOptions, make_pair, make_patient
 from jssr.phantom.cohort import pair_geometry
 from jssr.registration.working_grid import resample_to_grid, working_grid
@@ -226,6 +227,19 @@ def test_another_spacing_is_refused(prepared):
     config = DataConfig(source="cohort", cohort=CohortConfig(cache=str(prepared[0])))
     with pytest.raises(InputError, match="has voxels of 6 mm"):
         CohortStream(config, 2.0, seed=0)
+
+
+def test_only_the_fixed_phases_are_fixed_scans(prepared):
+    folder = str(prepared[0])
+
+    def stream(*phases):
+        cohort = CohortConfig(cache=folder, fixed_phases=list(phases))
+        config = DataConfig(source="cohort", shape_zyx=(32, 48, 48), cohort=cohort)
+        return CohortStream(config, SPACING_MM, seed=1)
+
+    assert len(stream(Phase.PORTAL_VENOUS).validation_pairs(5)) == 1
+    with pytest.raises(InputError, match=r"one is among data\.cohort\.fixed_phases \(delayed\)"):
+        stream(Phase.DELAYED)
 
 
 def test_a_folder_without_cache_is_refused(tmp_path):

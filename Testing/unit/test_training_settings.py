@@ -64,6 +64,7 @@ def test_overrides_reach_into_sections_and_lists():
         ("seed", "key=value"),
         ("name.deep=1", "single value"),
         ("data.source=cohort", "cohort.cache"),
+        ("data.cohort.fixed_phases=[portal]", "data.cohort.fixed_phases.0: Input should be"),
     ],
 )
 def test_a_bad_field_is_named(override, named):
@@ -134,4 +135,7 @@ def test_fixed_phases_and_swapping_exclude_each_other(tmp_path):
     with pytest.raises(InputError, match=r"augmentation\.swap must be 0"):
         load_config(str(path))
     path.write_text(yaml.safe_dump({**settings, "augmentation": {"swap": 0.0}}))
-    assert load_config(str(path)).augmentation.swap == 0
+    config = load_config(str(path))
+    assert config.augmentation.swap == 0
+    path.write_text(to_yaml(config))
+    assert load_config(str(path)) == config

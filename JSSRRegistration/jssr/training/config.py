@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator, model_validator
 
+from jssr.labels import Phase
 from jssr.networks.config import SIZE_DIVISOR, Architecture, NetworksConfig
 from jssr.training.losses.adversarial import AdversarialForm
 
@@ -55,7 +56,7 @@ class CohortConfig(Section):
         default=None,
         description="another cache whose segmentations teach S; default: the same cache",
     )
-    fixed_phases: list[str] | None = Field(
+    fixed_phases: list[Phase] | None = Field(
         default=None, description="phases that may be the fixed scan; default: any"
     )
 

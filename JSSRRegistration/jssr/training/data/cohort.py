@@ -58,9 +58,16 @@ class CohortStream:
             if scan.labels is not None
         ]
         if not self._training:
+            if self._fixed_phases is None:
+                raise InputError(
+                    f"The cache {self._folder} has no patient of the split 'train' with two "
+                    "phases; check the table's split and phase columns."
+                )
+            phases = ", ".join(phase.value for phase in self._fixed_phases)
             raise InputError(
-                f"The cache {self._folder} has no patient of the split 'train' with two phases; "
-                "check the table's split and phase columns."
+                f"The cache {self._folder} has no patient of the split 'train' with two phases of "
+                f"which one is among data.cohort.fixed_phases ({phases}); change these, or check "
+                "the table's split and phase columns."
             )
 
     def pairs(self, step: int) -> PairBatch:
@@ -95,8 +102,7 @@ class CohortStream:
             (fixed, moving)
             for fixed in patient.scans
             for moving in patient.scans
-            if fixed is not moving
-            and (allowed is None or (fixed.phase is not None and fixed.phase.value in allowed))
+            if fixed is not moving and (allowed is None or fixed.phase in allowed)
         ]
 
     def _random_pair(self, generator: np.random.Generator) -> PairBatch:
