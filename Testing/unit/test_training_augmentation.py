@@ -1,5 +1,7 @@
 """Augmentation carries images, labels and true fields along together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -67,6 +69,13 @@ def test_truth_explains_the_swapped_pair_as_well(pair):
     swapped = augmentation.swapped(pair)
     assert _residual_hu(swapped) < _residual_hu(pair) + 10
     assert torch.equal(augmentation.swapped(swapped).fixed_hu, pair.fixed_hu)
+
+
+def test_the_annotated_classes_stay(pair):
+    known = replace(pair, classes=torch.tensor([[True, False]]))
+    config = AugmentationConfig(swap=1, affine=1)
+    varied = augmentation.augment_pair(known, config, SPACING, np.random.default_rng(0))
+    assert torch.equal(varied.classes, known.classes)
 
 
 def test_inverse_truth_undoes_the_truth_after_moving(pair):

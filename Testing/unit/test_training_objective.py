@@ -6,6 +6,7 @@ import pytest
 import torch
 from training_samples import random_annotated, random_pair, tiny_config
 
+from jssr.labels import CLASS_COUNT
 from jssr.training.building import fresh_networks
 from jssr.training.config import StageConfig
 from jssr.training.data.batch import StepInput
@@ -125,6 +126,24 @@ def test_a_perfect_field_has_no_truth_error():
     weights = config.weights(StageConfig(name="registration", steps=1))
     terms = objective("registration", weights, StepInput(replace(pair, truth=truth)), None, None)[1]
     assert terms["true_field"].item() == pytest.approx(0, abs=1e-4)
+
+
+def test_true_labels_leave_out_what_one_of_the_scans_has_no_annotation_of():
+    config = tiny_config("unused", loss={"true_labels": 1.0})
+    objective = Objective(fresh_networks(config), config)
+    weights = config.weights(StageConfig(name="registration", steps=1))
+    pair = random_pair()
+    undrawn = torch.where(pair.fixed_labels == 2, 0, pair.fixed_labels).to(torch.uint8)
+    classes = torch.ones(1, CLASS_COUNT, dtype=torch.bool)
+    classes[0, 2] = False
+
+    def punished(fixed_labels, classes):
+        varied = replace(pair, fixed_labels=fixed_labels, classes=classes)
+        return objective("registration", weights, StepInput(varied), None, None)[1]["true_labels"]
+
+    assert punished(undrawn, classes) == pytest.approx(punished(pair.fixed_labels, classes))
+    assert punished(undrawn, classes) < punished(undrawn, None)
+    assert punished(undrawn, torch.zeros_like(classes)) == 0
 
 
 def test_style_warp_moves_what_the_generator_sees_of_the_fixed_scan():

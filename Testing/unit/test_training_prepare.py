@@ -12,7 +12,7 @@ import torch
 
 from jssr.errors import InputError
 from jssr.io.images import read_scan
-from jssr.labels import Phase
+from jssr.labels import BACKGROUND, Phase, label_index
 from jssr.phantom import PairOptions, make_pair, make_patient
 from jssr.phantom.cohort import pair_geometry
 from jssr.registration.working_grid import resample_to_grid, working_grid
@@ -227,6 +227,19 @@ def test_another_spacing_is_refused(prepared):
     config = DataConfig(source="cohort", cohort=CohortConfig(cache=str(prepared[0])))
     with pytest.raises(InputError, match="has voxels of 6 mm"):
         CohortStream(config, 2.0, seed=0)
+
+
+def test_a_pair_knows_the_classes_that_both_of_its_scans_have(prepared, tmp_path):
+    folder = shutil.copytree(prepared[0], tmp_path / "cache")
+    index = read_index(folder)
+    drawn = iter([("liver", "spleen"), ("liver", "lesion")])
+    first = next(patient for patient in index.patients if patient.split == "train")
+    scans = tuple(replace(scan, classes=next(drawn)) for scan in first.scans)
+    write_index(folder, replace(index, patients=(replace(first, scans=scans),)))
+    cohort = CohortConfig(cache=str(folder))
+    config = DataConfig(source="cohort", shape_zyx=(32, 48, 48), cohort=cohort)
+    classes = CohortStream(config, SPACING_MM, seed=1).pairs(0).classes
+    assert classes[0].nonzero().flatten().tolist() == [BACKGROUND, label_index("liver")]
 
 
 def test_only_the_fixed_phases_are_fixed_scans(prepared):

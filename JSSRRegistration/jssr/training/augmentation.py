@@ -93,6 +93,7 @@ def swapped(batch: PairBatch) -> PairBatch:
         batch.moving_labels,
         batch.fixed_labels,
         truth,
+        batch.classes,
     )
 
 
@@ -133,7 +134,14 @@ def moved(
     )
     truth = None if batch.truth is None else _truth_moved(batch.truth, fixed, moving, spacing_mm)
     return PairBatch(
-        fixed_hu, moving_hu, fixed_valid, moving_valid, fixed_labels, moving_labels, truth
+        fixed_hu,
+        moving_hu,
+        fixed_valid,
+        moving_valid,
+        fixed_labels,
+        moving_labels,
+        truth,
+        batch.classes,
     )
 
 

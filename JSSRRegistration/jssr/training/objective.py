@@ -220,7 +220,8 @@ class Objective(nn.Module):
             and pair.moving_labels is not None
         ):
             moved = warp(self._pooled_labels(pair.moving_labels), there, self.field_spacing_mm)
-            value = overlap.dice_consistency(moved, self._pooled_labels(pair.fixed_labels), seen)
+            fixed = self._pooled_labels(pair.fixed_labels)
+            value = overlap.dice_consistency(moved, fixed, seen, pair.classes)
             terms.add("true_labels", value, weights.true_labels)
         if pair.truth is not None:
             self._add_truth(terms, pair, pair.truth, views, weights)

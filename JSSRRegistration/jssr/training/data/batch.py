@@ -42,6 +42,7 @@ class PairBatch:
         fixed_valid, moving_valid: (B, 1, z, y, x) float, 1 where the scan has voxels.
         fixed_labels, moving_labels: (B, z, y, x) uint8 or ``None`` where nobody annotated.
         truth: the exact answer, phantoms only.
+        classes: (B, K) bool, classes that the annotations of both scans cover; ``None`` means all.
     """
 
     fixed_hu: Tensor
@@ -51,6 +52,7 @@ class PairBatch:
     fixed_labels: Tensor | None = None
     moving_labels: Tensor | None = None
     truth: Truth | None = None
+    classes: Tensor | None = None
 
 
 @dataclass(frozen=True)

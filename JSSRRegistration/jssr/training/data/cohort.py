@@ -1,6 +1,7 @@
 """Pairs and annotated scans of a prepared cohort."""
 
 import itertools
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -117,9 +118,7 @@ class CohortStream:
         hu, valid = _scan(self._annotated_folder, scan, corner, self._shape)
         labels = _labels(self._annotated_folder, scan, corner, self._shape)
         assert labels is not None
-        classes = torch.zeros(1, CLASS_COUNT, dtype=torch.bool)
-        classes[0, [BACKGROUND, *(label_index(name) for name in scan.classes)]] = True
-        return AnnotatedBatch(hu, valid, labels, classes)
+        return AnnotatedBatch(hu, valid, labels, _covered(scan.classes))
 
     def _pair(
         self, patient: CachedPatient, fixed: CachedScan, moving: CachedScan, corner: Corner
@@ -133,6 +132,7 @@ class CohortStream:
             moving_valid,
             _labels(self._folder, fixed, corner, self._shape),
             _labels(self._folder, moving, corner, self._shape),
+            classes=_covered(set(fixed.classes) & set(moving.classes)),
         )
 
 
@@ -180,6 +180,13 @@ def _scan(
     valid = torch.from_numpy(stored != OUTSIDE)[None, None]
     hu = torch.from_numpy(np.where(stored == OUTSIDE, np.int16(BACKGROUND_HU), stored))[None, None]
     return hu, valid
+
+
+def _covered(names: Collection[str]) -> Tensor:
+    """The background and these classes as ``True``, (1, K)."""
+    classes = torch.zeros(1, CLASS_COUNT, dtype=torch.bool)
+    classes[0, [BACKGROUND, *(label_index(name) for name in names)]] = True
+    return classes
 
 
 def _labels(

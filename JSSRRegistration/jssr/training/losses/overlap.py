@@ -27,7 +27,9 @@ def soft_dice(
     return (2 * shared + smooth) / (total + smooth)
 
 
-def dice_consistency(warped: Tensor, fixed: Tensor, mask: Tensor | None = None) -> Tensor:
+def dice_consistency(
+    warped: Tensor, fixed: Tensor, mask: Tensor | None = None, annotated: Tensor | None = None
+) -> Tensor:
     """``1 - Dice[tau(S(G(x, y))), S(y)]``, ``L_dice^reg`` of the paper, over the organs.
 
     The background (class 0) is left out: it is nearly everywhere and would drown the organs. A
@@ -37,8 +39,14 @@ def dice_consistency(warped: Tensor, fixed: Tensor, mask: Tensor | None = None) 
         warped: probabilities of the synthesized scan after the transform, (B, K, z, y, x).
         fixed: probabilities of the fixed scan, same shape.
         mask: (B, 1, z, y, x), voxels that both scans really saw.
+        annotated: (B, K), 1 where both images know the class; others are left out. ``None`` means
+            all.
     """
-    return 1 - soft_dice(warped[:, 1:], fixed[:, 1:], mask).mean()
+    dice = soft_dice(warped[:, 1:], fixed[:, 1:], mask)
+    if annotated is None:
+        return 1 - dice.mean()
+    known = annotated[:, 1:].to(dice.dtype)
+    return ((1 - dice) * known).sum() / known.sum().clamp_min(1)
 
 
 def supervised_segmentation(
