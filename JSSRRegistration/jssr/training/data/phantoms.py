@@ -148,7 +148,11 @@ class PhantomStream:
         return self._patients[patient]
 
     def _phantom_seed(self, number: int) -> int:
-        """Seeds of two runs, of two processes, of training and validation never meet."""
+        """Seeds of two processes, and of training and validation, never meet.
+
+        Those of two runs do not either, as long as all processes of a run together make less than
+        a million phantoms.
+        """
         return _TRAINING_SEEDS * (1 + self._seed) + self._rank + self._world_size * number
 
 
