@@ -12,6 +12,7 @@ from jssr.networks.blocks import UNet
 from jssr.networks.config import NetworksConfig
 from jssr.networks.register import margins
 from jssr.spatial.fields import invert_mm
+from jssr.spatial.warp import isotropic
 
 
 class PaperSegmentor(nn.Module):
@@ -90,6 +91,5 @@ class PaperRegister(nn.Module):
         z, y, x = margins(fixed, taper)
         voxels = F.pad(voxels, [x, x, y, y, z, z], mode="replicate")
         forward = F.avg_pool3d(voxels.float() * taper, 2) * spacing_mm
-        coarse_mm = 2.0 * spacing_mm
-        backward = invert_mm(forward, (coarse_mm, coarse_mm, coarse_mm), 15)
+        backward = invert_mm(forward, isotropic(2.0 * spacing_mm), 15)
         return [(forward, backward)]

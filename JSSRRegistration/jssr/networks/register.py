@@ -9,7 +9,7 @@ from jssr.networks.config import NetworksConfig
 from jssr.networks.matching import expected_offset, matching_costs, search_offsets
 from jssr.networks.structure import STRUCTURE_PAIRS, structure
 from jssr.spatial.fields import compose_mm, exponentiate_mm, resample_field, smooth_gaussian
-from jssr.spatial.warp import warp
+from jssr.spatial.warp import isotropic, warp
 
 STAGES = ((8, 4, 2), (8, 4, 1), (4, 2, 1), (4, 2, 1), (2, 2, 1))
 """Each stage's velocity grid and feature grid, in working voxels, and its radius on the latter."""
@@ -226,11 +226,6 @@ class Register(nn.Module):
             backward = compose_mm(backward, step_back, spacing)
             answers.append((forward, backward))
         return answers
-
-
-def isotropic(size_mm: float) -> tuple[float, float, float]:
-    """The spacing of a grid with cubic voxels."""
-    return (size_mm, size_mm, size_mm)
 
 
 def margins(volume: torch.Tensor, larger: torch.Tensor) -> list[int]:

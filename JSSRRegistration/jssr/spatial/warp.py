@@ -10,6 +10,11 @@ Spacing = tuple[float, float, float]
 """Voxel size in mm, x, y, z order."""
 
 
+def isotropic(size_mm: float) -> Spacing:
+    """The spacing of a grid with cubic voxels."""
+    return (size_mm, size_mm, size_mm)
+
+
 def voxel_coordinates(shape_zyx: list[int], device: torch.device) -> torch.Tensor:
     """x, y, z index of every voxel, ``(1, 3, z, y, x)`` float32."""
     z = torch.arange(shape_zyx[0], device=device, dtype=torch.float32).view(-1, 1, 1)

@@ -12,9 +12,9 @@ from jssr.labels import label_index
 from jssr.networks import Networks
 from jssr.registration.window import to_hu, to_network
 from jssr.spatial.fields import resample_field
-from jssr.spatial.warp import Spacing, warp
+from jssr.spatial.warp import Spacing, isotropic, warp
 from jssr.training.config import LossWeights, StageName, TrainingConfig
-from jssr.training.data.batch import AnnotatedBatch, PairBatch, StepInput, Truth, isotropic
+from jssr.training.data.batch import AnnotatedBatch, PairBatch, StepInput, Truth
 from jssr.training.losses import adversarial, deformation, overlap, similarity
 from jssr.training.losses.reduce import full_precision, masked_mean
 
@@ -219,8 +219,10 @@ class Objective(nn.Module):
             and pair.fixed_labels is not None
             and pair.moving_labels is not None
         ):
-            moved = warp(self._pooled_labels(pair.moving_labels), there, self.field_spacing_mm)
-            fixed = self._pooled_labels(pair.fixed_labels)
+            classes = self._config.networks_config().classes
+            moving = overlap.label_fractions(pair.moving_labels, classes)
+            fixed = overlap.label_fractions(pair.fixed_labels, classes)
+            moved = warp(moving, there, self.field_spacing_mm)
             value = overlap.dice_consistency(moved, fixed, seen, pair.classes)
             terms.add("true_labels", value, weights.true_labels)
         if pair.truth is not None:
@@ -347,13 +349,6 @@ class Objective(nn.Module):
             return 1.0
         organs = avg_pool3d((labels > 0).float()[:, None], 2)
         return 1.0 + self._config.method.organ_emphasis * organs
-
-    def _pooled_labels(self, labels: Tensor) -> Tensor:
-        classes = self._config.networks_config().classes
-        one_hot = torch.zeros(
-            (len(labels), classes, *labels.shape[1:]), device=labels.device, dtype=torch.float32
-        ).scatter_(1, labels.long()[:, None], 1.0)
-        return avg_pool3d(one_hot, 2)
 
 
 def _level_error(predicted_mm: Tensor, truth_mm: Tensor, weight: Tensor) -> Tensor:

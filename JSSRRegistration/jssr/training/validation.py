@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
-from jssr.labels import LABELS, label_index
+from jssr.labels import CLASS_COUNT, LABELS, label_index
 from jssr.spatial.fields import resample_field
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
 from jssr.spatial.warp import Spacing, warp
 from jssr.training.data.batch import PairBatch, Truth, to_device
 from jssr.training.leakage import geometry_leakage
-from jssr.training.losses.overlap import soft_dice
+from jssr.training.losses.overlap import label_fractions, soft_dice
 from jssr.training.objective import Objective, Views
 
 
@@ -155,8 +155,7 @@ def _label_figures(
     fixed: Tensor, moving: Tensor, there: Tensor, coarse: Spacing
 ) -> dict[str, float]:
     """Mean soft Dice over the organs of both scans, labels warped on the field's grid."""
-    count = len(LABELS) + 1
-    fixed_map, moving_map = _pooled(fixed, count), _pooled(moving, count)
+    fixed_map, moving_map = (label_fractions(one, CLASS_COUNT) for one in (fixed, moving))
     present = (fixed_map.flatten(2).sum(2) > 1) & (moving_map.flatten(2).sum(2) > 1)
     present[:, 0] = False
     if not bool(present.any()):
@@ -180,11 +179,6 @@ def _segmentation_figures(logits: Tensor, labels: Tensor) -> dict[str, float]:
     if figures:
         figures["dice_mean"] = float(np.mean(list(figures.values())))
     return figures
-
-
-def _pooled(labels: Tensor, classes: int) -> Tensor:
-    one_hot = torch.zeros((len(labels), classes, *labels.shape[1:]), device=labels.device)
-    return avg_pool3d(one_hot.scatter_(1, labels.long()[:, None], 1.0), 2)
 
 
 def _slice(volume: Tensor) -> np.ndarray:

@@ -6,8 +6,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from jssr.spatial.warp import Spacing
-
 _T = TypeVar("_T")
 
 
@@ -90,11 +88,6 @@ class StepInput:
 def to_device(batch: _T, device: torch.device) -> _T:
     """The batch with all its tensors on ``device`` and integers of HU as float32."""
     return _mapped(batch, lambda t: _floating(t.to(device, non_blocking=True)))
-
-
-def isotropic(spacing_mm: float) -> Spacing:
-    """The same spacing along x, y and z."""
-    return (spacing_mm, spacing_mm, spacing_mm)
 
 
 def collate(samples: list[_T]) -> _T:

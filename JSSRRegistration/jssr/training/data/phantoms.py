@@ -9,9 +9,9 @@ from torch.nn.functional import avg_pool3d
 from jssr.errors import InputError
 from jssr.labels import CLASS_COUNT
 from jssr.phantom import Pair, PairOptions, Patient, make_pair, make_patient, make_shapes_pair
-from jssr.spatial.warp import warp
+from jssr.spatial.warp import isotropic, warp
 from jssr.training.config import DataConfig
-from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth, collate, isotropic
+from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth, collate
 from jssr.training.data.stream import step_generator
 
 _DRAW, _SCAN, _SHAPES = 1, 2, 3

@@ -2,8 +2,15 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool3d
 
 from jssr.training.losses.reduce import full_precision
+
+
+def label_fractions(labels: Tensor, classes: int) -> Tensor:
+    """How much of each 2³ block of ``labels`` (B, z, y, x) a class fills, (B, K, z/2, y/2, x/2)."""
+    one_hot = torch.zeros((len(labels), classes, *labels.shape[1:]), device=labels.device)
+    return avg_pool3d(one_hot.scatter_(1, labels.long()[:, None], 1.0), 2)
 
 
 def soft_dice(
