@@ -45,14 +45,15 @@ def _fitted(field_mm: torch.Tensor, factor: int) -> torch.Tensor | None:
     that helps.
     """
     shape = list(field_mm.shape[2:])
-    inside = _inside([n // factor for n in shape], field_mm)
+    coarse_shape = [n // factor for n in shape]
+    inside = _inside(coarse_shape, field_mm)
     coarse = F.avg_pool3d(field_mm, factor) * inside
     last = float("inf")
     for _ in range(_ROUNDS):
         rounded = _rounded(coarse)
         missed = field_mm - resample_field(rounded, shape)
         # Two fields that are linear between their voxels differ most at a voxel of one of them.
-        between = F.avg_pool3d(field_mm, factor) - rounded
+        between = resample_field(field_mm, coarse_shape) - rounded
         worst = max(_longest_mm(missed), _longest_mm(between))
         if worst <= TOLERANCE_MM:
             return rounded
