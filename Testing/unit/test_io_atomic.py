@@ -16,12 +16,13 @@ def _tree(folder: Path) -> set[str]:
 
 def test_a_folder_appears_at_the_end(tmp_path: Path) -> None:
     target = tmp_path / "a" / "b"
+    umask = os.umask(0)
+    os.umask(umask)
     with OutputFolder(target) as folder:
         (folder / "one.txt").write_text("1")
         assert not target.exists()
+        assert folder.stat().st_mode & 0o777 == 0o777 & ~umask, "others read the disk's rest too"
     assert _tree(tmp_path) == {"a", "a/b", "a/b/one.txt"}
-    umask = os.umask(0)
-    os.umask(umask)
     assert target.stat().st_mode & 0o777 == 0o777 & ~umask
 
 

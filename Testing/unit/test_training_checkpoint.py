@@ -52,6 +52,12 @@ def test_files_are_safetensors_and_json_only(tmp_path):
         assert set(handle.keys()) == {"weight", "bias"}
 
 
+def test_others_may_read_a_checkpoint_as_they_may_its_run(tmp_path):
+    _save(tmp_path, 5)
+    folder = checkpoints.latest_checkpoint(tmp_path)
+    assert folder.stat().st_mode == folder.parent.stat().st_mode
+
+
 def test_old_checkpoints_go_the_best_stays(tmp_path):
     for step in (1, 2, 3, 4):
         _save(tmp_path, step, best=1)

@@ -3,8 +3,8 @@
 import errno
 import glob
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,7 +109,7 @@ class OutputFolder:
         self._refuse_existing()
         try:
             self._make_parents()
-            self._part = _hidden_folder(self._path, "part")
+            self._part = _beside_or_inside(self._path, "part")
         except BaseException as error:
             self._remove_parents()
             self._raise_explained(error)
@@ -172,11 +172,10 @@ class OutputFolder:
 
     def _commit(self, part: Path) -> None:
         if not self._path.exists():
-            part.chmod(0o777 & ~_umask())
             os.replace(part, self._path)
             return
         names = {entry.name for entry in part.iterdir()}
-        backup = _hidden_folder(self._path, "old")
+        backup = _beside_or_inside(self._path, "old")
         moved: list[str] = []
         placed: list[str] = []
         try:
@@ -203,9 +202,19 @@ def leftovers(path: Path) -> list[Path]:
     return [*path.parent.glob(pattern), *path.glob(pattern)]
 
 
-def _hidden_folder(path: Path, kind: str) -> Path:
-    place = path if path.is_dir() else path.parent
-    return Path(tempfile.mkdtemp(prefix=f".{path.name}-{kind}-", dir=place))
+def hidden_folder(place: Path, prefix: str) -> Path:
+    """A new folder in ``place`` with a random name that begins with a dot and ``prefix``.
+
+    Not tempfile's: those are for their owner alone, and on Windows stay so under another name.
+    """
+    folder = place / f".{prefix}-{secrets.token_hex(4)}"
+    folder.mkdir()
+    return folder
+
+
+def _beside_or_inside(path: Path, kind: str) -> Path:
+    """A hidden folder for the output ``path`` on the disk where its files will lie."""
+    return hidden_folder(path if path.is_dir() else path.parent, f"{path.name}-{kind}")
 
 
 def _remove(path: Path) -> None:
@@ -213,9 +222,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from jssr.errors import InputError
+from jssr.io.atomic import hidden_folder
 
 FORMAT = 1
 _PREFIX = "step-"
@@ -52,7 +52,7 @@ def save_checkpoint(
     folder = run / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{_PREFIX}{position.step:08d}"
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=folder))
+    temporary = hidden_folder(folder, "writing")
     try:
         for name, module in modules.items():
             save_file(_contiguous(module.state_dict()), temporary / f"{name}.safetensors")
