@@ -1,6 +1,8 @@
 """Small scans, and DICOM series made of them, for the tests that read files."""
 
+import errno
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import SimpleITK as sitk
@@ -70,3 +72,8 @@ def write_dicom_series(
         writer.Execute(one)
         paths.append(path)
     return paths
+
+
+def forbidden(*_: object, **__: object) -> NoReturn:
+    """In place of a call to the system: what it answers without permission."""
+    raise PermissionError(errno.EACCES, "Permission denied")

@@ -16,6 +16,7 @@ import torch
 from jssr.bundle.manifest import REQUIRED_FILES, FileEntry, Manifest
 from jssr.bundle.verify import verified_content, verify_bundle
 from jssr.errors import BundleError
+from sample_scans import forbidden
 
 ALL_FILES = (*REQUIRED_FILES, "model.json", "model.json.sha256")
 
@@ -224,6 +225,23 @@ def test_zip_cut_short_is_refused(bundle: Path, kept: float) -> None:
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(BundleError, match="neither a folder nor a readable zip"):
         verify_bundle(path)
+
+
+@pytest.mark.parametrize(
+    ("packed", "call"),
+    [
+        *((False, call) for call in ("exists", "is_dir", "is_file", "read_bytes")),
+        *((True, call) for call in ("exists", "is_dir", "read_bytes")),
+    ],
+)
+def test_a_bundle_that_must_not_be_read_is_named(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, call: str
+) -> None:
+    path = _zip(bundle, "") if packed else bundle
+    monkeypatch.setattr(Path, call, forbidden)
+    with pytest.raises(BundleError, match=r"cannot be read \(Permission denied\)") as caught:
+        verify_bundle(path)
+    assert _one_sentence(caught.value)
 
 
 def test_damaged_zip_is_refused(bundle: Path) -> None:

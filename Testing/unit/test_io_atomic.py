@@ -8,6 +8,7 @@ import pytest
 
 from jssr.errors import InputError
 from jssr.io.atomic import OutputFolder, leftovers, whole_file
+from sample_scans import forbidden
 
 
 def _tree(folder: Path) -> set[str]:
@@ -142,6 +143,29 @@ def test_the_hidden_folder_is_never_named(tmp_path: Path) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
     assert f"'{tmp_path / 'out' / 'warped.nii.gz'}'" in str(caught.value)
     assert _tree(tmp_path) == set()
+
+
+@pytest.mark.parametrize("call", ["exists", "iterdir", "mkdir"])
+def test_a_folder_that_must_not_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.setattr(Path, call, forbidden)
+    with pytest.raises(InputError, match="out' cannot be written for want of permission"):
+        OutputFolder(tmp_path / "out").__enter__()
+
+
+@pytest.mark.parametrize("call", ["is_dir", "open", "unlink"])
+def test_a_file_that_must_not_be_written_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    monkeypatch.setattr(Path, call, forbidden)
+    with (
+        pytest.raises(InputError, match=r"one\.txt' cannot be written for want of permission"),
+        whole_file(tmp_path / "one.txt") as part,
+    ):
+        part.open("w")
+        forbidden()
 
 
 def test_a_file_appears_whole(tmp_path: Path) -> None:

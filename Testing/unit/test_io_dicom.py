@@ -11,7 +11,7 @@ from jssr.io.dicom import list_series
 from jssr.io.images import read_scan
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
-from sample_scans import scan_image, write_dicom_series
+from sample_scans import forbidden, scan_image, write_dicom_series
 
 
 def _tilted_scan() -> sitk.Image:
@@ -128,6 +128,17 @@ def test_a_slice_cut_short_is_refused(tmp_path: Path) -> None:
     paths = write_dicom_series(scan_image(), tmp_path / "series")
     paths[-1].write_bytes(paths[-1].read_bytes()[:700])
     with pytest.raises(InputError, match=r"slice011\.dcm' is damaged or cut short"):
+        read_scan(tmp_path / "series")
+
+
+@pytest.mark.parametrize("call", ["iterdir", "open"])
+def test_what_must_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    write_dicom_series(scan_image(), tmp_path / "series")
+    (tmp_path / "series" / "slice000.dcm").write_bytes(b"what GDCM cannot open looks like this")
+    monkeypatch.setattr(Path, call, forbidden)
+    with pytest.raises(InputError, match=r"series.*' cannot be read for want of permission"):
         read_scan(tmp_path / "series")
 
 

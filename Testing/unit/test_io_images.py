@@ -1,9 +1,11 @@
 """Scans come back as they were stored; what is no CT volume is refused in one sentence."""
 
+import errno
 import gzip
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from jssr.io.images import read_image, read_label_map, read_mask, read_scan, wri
 from jssr.memory import is_out_of_memory
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
-from sample_scans import body_array, scan_image
+from sample_scans import body_array, forbidden, scan_image
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -223,6 +225,25 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for read in (read_scan, read_label_map):
         with pytest.raises(InputError, match=r"no file.*nowhere\.nii\.gz"):
             read(tmp_path / "nowhere.nii.gz")
+
+
+@pytest.mark.parametrize("read", [read_scan, read_label_map])
+def test_a_file_that_must_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], sitk.Image]
+) -> None:
+    path = _stored(body_array(), tmp_path / "scan.nrrd")
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(InputError, match=r"scan\.nrrd' cannot be read for want of permission"):
+        read(path)
+
+
+def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "exists", fail)
+    with pytest.raises(InputError, match=r"scan\.nrrd' cannot be read \(Input/output error\)"):
+        read_scan(tmp_path / "scan.nrrd")
 
 
 def test_masks_come_onto_the_scans_grid(tmp_path: Path) -> None:

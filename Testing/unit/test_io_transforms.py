@@ -4,6 +4,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from jssr.io.transforms import read_linear, read_transform, write_transform
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, rotation, translation
 from jssr.spatial.transform import SpatialTransform
+from sample_scans import forbidden
 
 TOLERANCE_MM = 1e-4
 
@@ -174,6 +176,16 @@ def test_singular_and_planar_transforms_are_refused(tmp_path: Path) -> None:
     sitk.WriteTransform(sitk.AffineTransform(2), str(tmp_path / "planar.tfm"))
     with pytest.raises(InputError, match="2D transform"):
         read_linear(tmp_path / "planar.tfm")
+
+
+@pytest.mark.parametrize("read", [read_transform, read_linear])
+def test_a_file_that_must_not_be_read_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    write_transform(SpatialTransform(np.eye(4)), tmp_path / "one.h5")
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(InputError, match=r"one\.h5' cannot be read for want of permission"):
+        read(tmp_path / "one.h5")
 
 
 @pytest.mark.parametrize("read", [read_transform, read_linear])

@@ -44,6 +44,8 @@ class BundleSource:
                 f"The model bundle {self.title} is not complete: it has no {name}; "
                 "get the bundle again."
             ) from error
+        except PermissionError as error:
+            raise _unreadable(self.title, error) from error
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise BundleError(
                 f"The model bundle {self.title} is damaged: {name} cannot be read ({error}); "
@@ -55,7 +57,8 @@ def open_source(path: Path | None) -> BundleSource:
     """The bundle at ``path``, a folder or a zip; ``None`` is the default bundle.
 
     Raises:
-        BundleError: nothing is there, or it is neither a folder nor a zip with a manifest.
+        BundleError: nothing is there or can be read, or it is neither a folder nor a zip with a
+            manifest.
     """
     if path is None:
         root = resources.files("jssr") / "models" / "default"
@@ -65,6 +68,13 @@ def open_source(path: Path | None) -> BundleSource:
                 "choose another model."
             )
         return BundleSource(root, DEFAULT_TITLE)
+    try:
+        return _given_source(path)
+    except OSError as error:
+        raise _unreadable(path.name, error) from error
+
+
+def _given_source(path: Path) -> BundleSource:
     if not path.exists():
         raise BundleError(f"There is no model bundle {path}; give its folder or zip.")
     root = path if path.is_dir() else _zip_root(path)
@@ -76,11 +86,18 @@ def open_source(path: Path | None) -> BundleSource:
     return BundleSource(root, path.name)
 
 
+def _unreadable(title: str, error: OSError) -> BundleError:
+    return BundleError(
+        f"The model bundle {title} cannot be read ({error.strerror or error}); make it readable, "
+        "or choose another model."
+    )
+
+
 def _zip_root(path: Path) -> Place:
     """The folder of a zip that holds the manifest: its top, or the one folder in it."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-    except (OSError, zipfile.BadZipFile) as error:
+    except zipfile.BadZipFile as error:
         raise BundleError(
             f"{path.name} is no model bundle: it is neither a folder nor a readable zip; give the "
             "folder that 'jssr export' wrote, or a zip of it."

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -62,10 +62,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         InputError: there is no space or no permission, or the folder is missing.
     """
-    if not path.parent.is_dir():
-        raise InputError(f"The folder of '{path}' does not exist; make it first.")
     part = path.with_name(f".{os.getpid()}-part-{path.name}")
     try:
+        if not path.parent.is_dir():
+            raise InputError(f"The folder of '{path}' does not exist; make it first.")
         yield part
         os.replace(part, path)
     except OSError as error:
@@ -74,7 +74,8 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise
         raise explained from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(PermissionError):  # where nothing could be written either
+            part.unlink(missing_ok=True)
 
 
 class OutputFolder:
@@ -106,8 +107,8 @@ class OutputFolder:
         self._part: Path | None = None
 
     def __enter__(self) -> Path:
-        self._refuse_existing()
         try:
+            self._refuse_existing()
             self._make_parents()
             self._part = _beside_or_inside(self._path, "part")
         except BaseException as error:

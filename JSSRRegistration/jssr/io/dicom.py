@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.errors import InputError
+from jssr.io.reading import reading
 
 _SERIES_UID, _SERIES_NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
 _MODALITY, _POSITION, _ORIENTATION = "0008|0060", "0020|0032", "0020|0037"
@@ -55,12 +56,14 @@ def list_series(folder: Path) -> list[DicomSeries]:
     """The image series whose slices lie directly in ``folder``, in the order of their names.
 
     Raises:
-        InputError: a CT slice in it is damaged.
+        InputError: a CT slice in it is damaged, or something must not be read.
     """
     heads: dict[str, tuple[str, str]] = {}
     slices: dict[str, list[DicomSlice]] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name.startswith(".") or path.name == "DICOMDIR":
+    with reading(folder):
+        files = [path for path in sorted(folder.iterdir()) if path.is_file()]
+    for path in files:
+        if path.name.startswith(".") or path.name == "DICOMDIR":
             continue
         header = _header(path)
         if header is None:
@@ -106,7 +109,9 @@ def _header(path: Path) -> sitk.ImageFileReader | None:
     try:
         reader.ReadImageInformation()
     except RuntimeError as error:
-        if is_dicom(path) and _CT_IMAGE_STORAGE in path.read_bytes()[:_META_BYTES]:
+        with reading(path):
+            damaged = is_dicom(path) and _CT_IMAGE_STORAGE in path.read_bytes()[:_META_BYTES]
+        if damaged:
             raise InputError(
                 f"The DICOM slice '{path}' is damaged or cut short; get it again."
             ) from error

@@ -15,6 +15,7 @@ from jssr.io.checks import (
     nifti_is_whole,
 )
 from jssr.io.dicom import is_dicom, read_series
+from jssr.io.reading import check_file, reading
 from jssr.memory import is_out_of_memory
 from jssr.spatial.geometry import Geometry, same_geometry
 
@@ -56,12 +57,14 @@ def read_image(path: Path) -> sitk.Image:
     """Any scalar 3D image, as it is stored, with an empty metadata dictionary.
 
     Raises:
-        InputError: it is missing or damaged, or holds no scalar 3D image.
+        InputError: it is missing, damaged or not to be read, or holds no scalar 3D image.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file or folder '{path}'; check the path.")
-    image = read_series(path) if path.is_dir() or is_dicom(path) else _read_volume(path)
+    with reading(path):
+        if not path.exists():
+            raise InputError(f"There is no file or folder '{path}'; check the path.")
+        dicom = path.is_dir() or is_dicom(path)
+    image = read_series(path) if dicom else _read_volume(path)
     return _without_metadata(image)
 
 
@@ -140,8 +143,7 @@ def check_writable_name(path: Path) -> None:
 
 
 def _read_existing(path: Path) -> sitk.Image:
-    if not path.is_file():
-        raise InputError(f"There is no file '{path}'; check the path.")
+    check_file(path)
     return _read_volume(path)
 
 

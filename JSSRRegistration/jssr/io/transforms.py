@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.io.atomic import whole_file
+from jssr.io.reading import check_file
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_from_sitk
 from jssr.spatial.transform import SpatialTransform
@@ -43,7 +44,8 @@ def read_transform(path: Path) -> SpatialTransform:
     Raises:
         InputError: the file is missing, damaged, or holds another kind of transform.
     """
-    path = _existing(path)
+    path = Path(path)
+    check_file(path)
     if path.suffix in _IMAGE_SUFFIXES:
         return _read_field(path)
     before, after = np.eye(4), np.eye(4)
@@ -76,7 +78,8 @@ def read_linear(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing or damaged, or the transform is not 3D, linear, invertible.
     """
-    path = _existing(path)
+    path = Path(path)
+    check_file(path)
     parts = _flatten(_read(path))
     if not all(one.IsLinear() for one in parts):
         raise InputError(
@@ -118,13 +121,6 @@ def _composite(parts: list[tuple[str, np.ndarray, np.ndarray]]) -> bytes:
             options = _PACKED if parameters.dtype == np.float32 else {}
             group.create_dataset("TransformParameters", data=parameters, **options)
     return buffer.getvalue()
-
-
-def _existing(path: Path) -> Path:
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"There is no file '{path}'; check the path.")
-    return path
 
 
 def _read(path: Path) -> sitk.Transform:

@@ -1,0 +1,38 @@
+"""What keeps a path from being read, in one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jssr.errors import InputError, ResourceError
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Around the system's own calls on ``path``.
+
+    Raises:
+        ResourceError: there is no permission, or the disk or the network failed.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        raise ResourceError(
+            f"'{path}' cannot be read for want of permission; ask for it, or give a copy."
+        ) from error
+    except OSError as error:
+        raise ResourceError(
+            f"'{path}' cannot be read ({error.strerror or error}); check its disk, or give a copy."
+        ) from error
+
+
+def check_file(path: Path) -> None:
+    """Refuses a path that is no file, or one that may not be opened: ITK would call it damaged.
+
+    Raises:
+        InputError: as :func:`reading`, or there is no file.
+    """
+    with reading(path):
+        if not path.is_file():
+            raise InputError(f"There is no file '{path}'; check the path.")
+        path.open("rb").close()
