@@ -167,6 +167,32 @@ def test_a_file_cut_short_is_refused(
     assert capfd.readouterr().err == ""  # nor does ITK add lines of its own
 
 
+@pytest.mark.parametrize(
+    ("written", "given", "voxels"),
+    [
+        ("scan.nii", "SCAN.NII", "SCAN.NII"),
+        ("scan.nii.gz", "SCAN.NII.GZ", "SCAN.NII.GZ"),
+        ("scan.nii", "plain.nii.gz", "plain.nii.gz"),
+        ("scan.hdr", "scan.hdr", "scan.img"),
+        ("scan.hdr", "scan.img", "scan.img"),
+        ("scan.img.gz", "scan.hdr.gz", "scan.img.gz"),
+    ],
+)
+def test_nifti_under_other_names_is_read_whole_or_refused(
+    tmp_path: Path, written: str, given: str, voxels: str
+) -> None:
+    sitk.WriteImage(scan_image(), str(tmp_path / written))
+    if not (tmp_path / given).exists():
+        (tmp_path / written).rename(tmp_path / given)
+    assert np.array_equal(sitk.GetArrayFromImage(read_scan(tmp_path / given)), body_array())
+    (tmp_path / voxels).write_bytes((tmp_path / voxels).read_bytes()[:-500])
+    with pytest.raises(InputError, match=f"{given}' is cut short"):
+        read_scan(tmp_path / given)
+    (tmp_path / voxels).unlink()
+    with pytest.raises(InputError):
+        read_scan(tmp_path / given)
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_metaimage_in_two_files(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], compressed: bool

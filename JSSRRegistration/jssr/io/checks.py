@@ -20,6 +20,7 @@ _FAT_AND_AIR_HU = (-1200, -40)
 _MINIMUM_FAT_AND_AIR = 1e-3
 _MINIMUM_RANGE_HU = 150
 _SAMPLE_VOXELS = 4_000_000
+_GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
 _HEADER_LINE_BYTES = 1 << 16
 _METAIMAGE_BYTES = {
@@ -120,7 +121,8 @@ def is_hounsfield(image: sitk.Image) -> bool:
 def nifti_is_whole(path: Path) -> bool:
     """Whether the NIfTI file ``path`` holds as many bytes as its header announces.
 
-    ITK fills what is missing with zeros and does not say so, reading as well as writing.
+    Of a pair (``.hdr`` and ``.img``) either file may be given. ITK fills what is missing with zeros
+    and does not say so, reading as well as writing.
     """
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
@@ -130,9 +132,8 @@ def nifti_is_whole(path: Path) -> bool:
     if reader.GetNumberOfComponents() > 1 and bits in (24, 96):  # colour counts as one value
         voxels //= reader.GetNumberOfComponents()
     needed = float(reader.GetMetaData("vox_offset")) + voxels * bits / 8
-    if path.suffix != ".gz":
-        return path.stat().st_size >= needed
-    return _uncompressed_size(path) >= needed
+    stored = _nifti_voxels(path)
+    return stored.is_file() and _uncompressed_size(stored) >= needed
 
 
 def metaimage_is_whole(path: Path) -> bool:
@@ -174,8 +175,24 @@ def _metaimage_bytes(fields: Mapping[str, str]) -> int:
     return voxels * width * (int(channels) if channels.isdigit() else 1)
 
 
+def _nifti_voxels(path: Path) -> Path:
+    """The file that holds the voxels: ``path``, or the ``.img`` or ``.img.gz`` of its pair."""
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    if plain.suffix.lower() not in (".hdr", ".img"):
+        return path
+    image = plain.with_suffix(".IMG" if plain.suffix.isupper() else ".img")
+    packed = image.with_name(image.name + (".GZ" if plain.suffix.isupper() else ".gz"))
+    return packed if packed.is_file() and not image.is_file() else image
+
+
 def _uncompressed_size(path: Path) -> int:
-    """Bytes that ``path`` unpacks to; 0 if its compressed stream is cut or damaged."""
+    """Bytes that ``path`` unpacks to; 0 if its compressed stream is cut or damaged.
+
+    The content decides whether it is compressed, as it does for ITK, and not the name.
+    """
+    with path.open("rb") as stream:
+        if stream.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
+            return path.stat().st_size
     size = 0
     try:
         with gzip.open(path) as stream:

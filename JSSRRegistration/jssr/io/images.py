@@ -21,7 +21,6 @@ from jssr.spatial.geometry import Geometry, same_geometry
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
-_METAIMAGE_SUFFIXES = (".mha", ".mhd")
 _INTEGERS = frozenset(
     {
         sitk.sitkUInt8,
@@ -175,9 +174,10 @@ def _read_volume(path: Path) -> sitk.Image:
 
 def _is_whole(path: Path) -> bool:
     """Whether a file whose header could be read has all its voxels; NRRD is left to ITK."""
-    if path.name.endswith(_NIFTI_SUFFIXES):
+    kind = sitk.ImageFileReader.GetImageIOFromFileName(str(path))
+    if kind == "NiftiImageIO":
         return nifti_is_whole(path)
-    return path.suffix not in _METAIMAGE_SUFFIXES or metaimage_is_whole(path)
+    return kind != "MetaImageIO" or metaimage_is_whole(path)
 
 
 def _compact(image: sitk.Image) -> sitk.Image:
