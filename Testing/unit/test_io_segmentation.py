@@ -7,7 +7,12 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.errors import InputError
-from jssr.io.segmentation import read_segmentation, read_segmentation_of, write_segmentation
+from jssr.io.segmentation import (
+    read_segmentation,
+    read_segmentation_of,
+    unknown_segments,
+    write_segmentation,
+)
 from jssr.labels import LABELS
 from jssr.spatial.geometry import Geometry
 
@@ -91,6 +96,32 @@ def test_a_segmentation_must_lie_where_its_scan_lies(tmp_path: Path) -> None:
         sitk.WriteImage(wrong, str(path))
         with pytest.raises(InputError, match=rf"labels\.nii\.gz.*{reason}"):
             read_segmentation_of(scan, path)
+
+
+def test_a_segment_without_a_name_is_known_by_its_id(tmp_path: Path) -> None:
+    image = _label_map()
+    image.SetMetaData("Segment0_ID", "spleen")
+    image.SetMetaData("Segment0_LabelValue", "1")
+    image.SetMetaData("Segment1_LabelValue", "2")
+    path = tmp_path / "nameless.seg.nrrd"
+    sitk.WriteImage(image, str(path))
+    values = sitk.GetArrayFromImage(read_segmentation(path))
+    spleen = next(label.index for label in LABELS if label.name == "spleen")
+    assert set(np.unique(values)) == {0, spleen}
+    assert unknown_segments(path) == ["Segment1"]
+
+
+def test_segments_that_overlap_are_refused(tmp_path: Path) -> None:
+    """Slicer keeps them in layers, as several values a voxel."""
+    layers = sitk.Compose([_label_map(), _label_map()])
+    for number in range(2):
+        layers.SetMetaData(f"Segment{number}_ID", f"Segment_{number}")
+        layers.SetMetaData(f"Segment{number}_LabelValue", "1")
+        layers.SetMetaData(f"Segment{number}_Layer", str(number))
+    path = tmp_path / "layers.seg.nrrd"
+    sitk.WriteImage(layers, str(path))
+    with pytest.raises(InputError, match=r"layers\.seg\.nrrd' .* overlap; export .* as one label"):
+        read_segmentation(path)
 
 
 def test_other_names_are_refused(tmp_path: Path) -> None:

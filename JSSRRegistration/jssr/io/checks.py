@@ -41,10 +41,16 @@ def check_header(reader: sitk.ImageFileReader, path: Path) -> None:
     """Refuses what is not one scalar 3D volume, from the header alone.
 
     Raises:
-        InputError: it is 2D, 4D or more, colour, a vector field, or complex.
+        InputError: it is 2D, 4D or more, colour, a vector field, complex, or a segmentation whose
+            segments overlap.
     """
     if reader.GetPixelID() in _COMPLEX:
         raise InputError(f"'{path}' holds complex numbers; give a CT scan in Hounsfield units.")
+    if reader.GetNumberOfComponents() != 1 and reader.HasMetaDataKey("Segment0_ID"):
+        raise InputError(
+            f"'{path}' is a segmentation whose segments overlap; export it from Slicer as one "
+            "label map (.nii.gz or .nrrd)."
+        )
     if reader.GetNumberOfComponents() != 1:
         raise InputError(
             f"'{path}' holds {reader.GetNumberOfComponents()} values a voxel (colour or vectors); "

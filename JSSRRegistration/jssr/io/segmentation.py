@@ -141,16 +141,16 @@ def _reference(image: sitk.Image) -> str:
 
 
 def _stored_values(path: Path) -> list[tuple[str, int]]:
-    """Name and voxel value of each segment; none in a plain label map."""
+    """Name, or else ID, and voxel value of each segment; none in a plain label map."""
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     reader.ReadImageInformation()
-    keys = set(reader.GetMetaDataKeys())
+    header = {key: reader.GetMetaData(key).strip() for key in reader.GetMetaDataKeys()}
     stored: list[tuple[str, int]] = []
-    while f"Segment{len(stored)}_LabelValue" in keys:
-        prefix = f"Segment{len(stored)}_"
-        value = int(reader.GetMetaData(prefix + "LabelValue"))
-        stored.append((reader.GetMetaData(prefix + "Name").strip(), value))
+    while f"Segment{len(stored)}_LabelValue" in header:
+        segment = f"Segment{len(stored)}"
+        name = header.get(f"{segment}_Name") or header.get(f"{segment}_ID") or segment
+        stored.append((name, int(header[f"{segment}_LabelValue"])))
     return stored
 
 
