@@ -1,6 +1,8 @@
 """Small scans, and DICOM series made of them, for the tests that read files."""
 
 import errno
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -72,6 +74,79 @@ def write_dicom_series(
         writer.Execute(one)
         paths.append(path)
     return paths
+
+
+def write_enhanced_dicom(
+    image: sitk.Image, path: Path, positions_mm: np.ndarray | None = None
+) -> Path:
+    """Writes an int16 image as one multi-frame CT file, byte by byte: ITK writes none.
+
+    ``positions_mm`` ``(n, 3)`` are the frames' places, by default the slices' own.
+    """
+    values = sitk.GetArrayFromImage(image) + 1024
+    frames, rows, columns = values.shape
+    direction, spacing = image.GetDirection(), image.GetSpacing()
+    if positions_mm is None:
+        places = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(frames)]
+        positions_mm = np.array(places)
+    storage = "1.2.840.10008.5.1.4.1.1.2.1"
+    shared = (
+        _element("0020|9116", "SQ", _item(_decimals("0020|0037", direction[0::3], direction[1::3])))
+        + _element("0028|9110", "SQ", _item(_decimals("0028|0030", spacing[1::-1])))
+        + _element(
+            "0028|9145", "SQ", _item(_decimals("0028|1052", (-1024,)), _decimals("0028|1053", (1,)))
+        )
+    )
+    single = [
+        _item(_element("0020|9113", "SQ", _item(_decimals("0020|0032", place))))
+        for place in positions_mm
+    ]
+    meta = (
+        _element("0002|0002", "UI", storage.encode())
+        + _element("0002|0003", "UI", b"1.2.9")
+        + _element("0002|0010", "UI", b"1.2.840.10008.1.2.1")
+    )
+    content = {
+        ("0008|0016", "UI"): storage.encode(),
+        ("0008|0018", "UI"): b"1.2.9",
+        ("0008|0060", "CS"): b"CT",
+        ("0020|000e", "UI"): b"1.2.3.4",
+        ("0028|0002", "US"): struct.pack("<H", 1),
+        ("0028|0004", "CS"): b"MONOCHROME2",
+        ("0028|0008", "IS"): str(frames).encode(),
+        ("0028|0010", "US"): struct.pack("<H", rows),
+        ("0028|0011", "US"): struct.pack("<H", columns),
+        ("0028|0100", "US"): struct.pack("<H", 16),
+        ("0028|0101", "US"): struct.pack("<H", 16),
+        ("0028|0102", "US"): struct.pack("<H", 15),
+        ("0028|0103", "US"): struct.pack("<H", 0),
+        ("5200|9229", "SQ"): _item(shared),
+        ("5200|9230", "SQ"): b"".join(single),
+        ("7fe0|0010", "OW"): values.astype("<u2").tobytes(),
+    }
+    length = _element("0002|0000", "UL", struct.pack("<I", len(meta)))
+    body = b"".join(_element(tag, kind, value) for (tag, kind), value in content.items())
+    path.write_bytes(bytes(128) + b"DICM" + length + meta + body)
+    return path
+
+
+def _element(tag: str, kind: str, value: bytes) -> bytes:
+    """One element in explicit little endian."""
+    value += (b"\0" if kind == "UI" else b" ") * (len(value) % 2)
+    numbers = (int(part, 16) for part in tag.split("|"))
+    long = kind in ("SQ", "OW")
+    length = struct.pack("<HI" if long else "<H", *((0,) if long else ()), len(value))
+    return struct.pack("<HH", *numbers) + kind.encode() + length + value
+
+
+def _item(*elements: bytes) -> bytes:
+    body = b"".join(elements)
+    return struct.pack("<HHI", 0xFFFE, 0xE000, len(body)) + body
+
+
+def _decimals(tag: str, *values: Sequence[float] | np.ndarray) -> bytes:
+    text = "\\".join(f"{value:.6f}" for part in values for value in part)
+    return _element(tag, "DS", text.encode())
 
 
 def forbidden(*_: object, **__: object) -> NoReturn:

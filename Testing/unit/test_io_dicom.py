@@ -1,5 +1,6 @@
 """DICOM folders become the volume that was cut into slices, or are refused with the reason."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from jssr.io.dicom import list_series
 from jssr.io.images import read_scan
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
-from sample_scans import forbidden, scan_image, write_dicom_series
+from sample_scans import forbidden, scan_image, write_dicom_series, write_enhanced_dicom
 
 
 def _tilted_scan() -> sitk.Image:
@@ -140,6 +141,56 @@ def test_what_must_not_be_read_is_named(
     monkeypatch.setattr(Path, call, forbidden)
     with pytest.raises(InputError, match=r"series.*' cannot be read for want of permission"):
         read_scan(tmp_path / "series")
+
+
+def test_a_damaged_slice_of_another_series_is_passed_over(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    wanted = scan_image(seed=1)
+    chosen = write_dicom_series(wanted, folder, uid="1.2.1", prefix="a")
+    other = write_dicom_series(scan_image(seed=2), folder, uid="1.2.10", prefix="b")
+    whole = other[3].read_bytes()
+    named = whole.index(b"1.2.10", whole.index(b"\x20\x00\x0e\x00"))
+    other[3].write_bytes(whole[: named + 20])
+    scan = read_scan(chosen[0])
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(wanted))
+    for path in (folder, other[0], other[3]):
+        with pytest.raises(InputError, match=r"b003\.dcm' is damaged or cut short"):
+            read_scan(path)
+    other[3].write_bytes(whole[: named - 20])  # whose it was cannot be known
+    with pytest.raises(InputError, match=r"b003\.dcm' is damaged or cut short"):
+        read_scan(chosen[0])
+
+
+@pytest.mark.parametrize("image", [scan_image(), _tilted_scan()], ids=["straight", "oblique"])
+def test_a_multi_frame_file_becomes_its_volume(tmp_path: Path, image: sitk.Image) -> None:
+    scan = read_scan(write_enhanced_dicom(image, tmp_path / "scan.dcm"))
+    assert np.allclose(scan.GetOrigin(), image.GetOrigin(), atol=1e-4)
+    assert np.allclose(scan.GetDirection(), image.GetDirection(), atol=1e-4)
+    assert scan.GetSpacing() == pytest.approx(image.GetSpacing(), abs=1e-4)
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(image))
+
+
+def _gap(places_mm: np.ndarray) -> np.ndarray:
+    return np.concatenate([places_mm[:5], places_mm[5:] + np.array([0, 0, 3])])
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        _gap,
+        lambda places_mm: places_mm + np.arange(12)[:, None] * [0, 1, 0],
+        lambda places_mm: np.random.default_rng(0).permutation(places_mm),
+        lambda places_mm: places_mm[:1],
+    ],
+    ids=["gap", "tilt", "shuffled", "one for all"],
+)
+def test_frames_that_make_no_even_volume_are_refused(
+    tmp_path: Path, moved: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    places = moved(_moved(np.zeros((12, 3))))
+    path = write_enhanced_dicom(scan_image(), tmp_path / "scan.dcm", places)
+    with pytest.raises(InputError, match=r"scan\.dcm' is a multi-frame file .* convert it"):
+        read_scan(path)
 
 
 def test_a_short_series_is_refused(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """CT series from folders of DICOM slices, through SimpleITK, with the slices' places checked."""
 
+import mmap
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,12 @@ _MODALITY, _POSITION, _ORIENTATION = "0008|0060", "0020|0032", "0020|0037"
 _CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
 _MAGIC_OFFSET, _MAGIC = 128, b"DICM"
 _META_BYTES = 1024
+# Elements as they lie in a little-endian file: tag, four bytes of type and length, value.
+_STORED_SERIES_UID = re.compile(rb"\x20\x00\x0e\x00.{4}([\d.]+)[^\d.]", re.DOTALL)
+_STORED_POSITION = re.compile(
+    rb"\x20\x00\x32\x00.{4}([-+.\deE ]+\\[-+.\deE ]+\\[-+.\deE ]+)", re.DOTALL
+)
+_STORED_PIXELS = b"\xe0\x7f\x10\x00"
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
 _ORIENTATION_TOLERANCE = 1e-3
 _SHIFT_TOLERANCE = 0.01
@@ -52,11 +60,16 @@ def is_dicom(path: Path) -> bool:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
-def list_series(folder: Path) -> list[DicomSeries]:
+def list_series(folder: Path, uid: str | None = None) -> list[DicomSeries]:
     """The image series whose slices lie directly in ``folder``, in the order of their names.
 
+    Args:
+        folder: where to look.
+        uid: the only series to list; default: all.
+
     Raises:
-        InputError: a CT slice in it is damaged, or something must not be read.
+        InputError: a CT slice that is, or may be, of such a series is damaged, or something must
+            not be read.
     """
     heads: dict[str, tuple[str, str]] = {}
     slices: dict[str, list[DicomSlice]] = {}
@@ -65,13 +78,18 @@ def list_series(folder: Path) -> list[DicomSeries]:
     for path in files:
         if path.name.startswith(".") or path.name == "DICOMDIR":
             continue
-        header = _header(path)
-        if header is None:
+        try:
+            header = _header(path)
+        except InputError:
+            if uid is None or _may_belong(path, uid):
+                raise
             continue
-        uid = _tag(header, _SERIES_UID)
-        heads.setdefault(uid, (_tag(header, _SERIES_NUMBER), _tag(header, _DESCRIPTION)))
-        slices.setdefault(uid, []).append(_slice(path, header))
-    return [DicomSeries(uid, *heads[uid], tuple(slices[uid])) for uid in heads]
+        if header is None or uid not in (None, _tag(header, _SERIES_UID)):
+            continue
+        own = _tag(header, _SERIES_UID)
+        heads.setdefault(own, (_tag(header, _SERIES_NUMBER), _tag(header, _DESCRIPTION)))
+        slices.setdefault(own, []).append(_slice(path, header))
+    return [DicomSeries(own, *heads[own], tuple(slices[own])) for own in heads]
 
 
 def read_series(path: Path) -> sitk.Image:
@@ -79,12 +97,13 @@ def read_series(path: Path) -> sitk.Image:
 
     Raises:
         InputError: there is no series, or more than one; it is no CT; slices are missing, doubled,
-            unevenly spaced, tilted, or do not fit together.
+            unevenly spaced, tilted, or do not fit together, as slices or as frames of one file.
     """
-    folder = path if path.is_dir() else path.parent
-    found = list_series(folder)
-    if not path.is_dir():
-        found = [s for s in found if any(one.path == path for one in s.slices)]
+    if path.is_dir():
+        found = list_series(path)
+    else:
+        chosen = _header(path)
+        found = list_series(path.parent, _tag(chosen, _SERIES_UID)) if chosen else []
     if not found:
         raise InputError(
             f"'{path}' holds no DICOM image; give the folder that the slices lie in themselves "
@@ -97,7 +116,10 @@ def read_series(path: Path) -> sitk.Image:
         )
     ordered = _ordered(found[0], path)
     if len(ordered) == 1:
-        return _execute(sitk.ImageFileReader(), ordered, path)
+        image = _execute(sitk.ImageFileReader(), ordered, path)
+        if ordered[0].frames > 1:
+            _check_frames(image, ordered[0].path)
+        return image
     return _execute(sitk.ImageSeriesReader(), ordered, path)
 
 
@@ -206,6 +228,30 @@ def _check_steps(positions_mm: np.ndarray, normal: np.ndarray, path: Path) -> No
             f"'{path}' was scanned with a tilted gantry; correct the tilt (as Slicer's DICOM "
             "import does) and give the result."
         )
+
+
+def _check_frames(image: sitk.Image, path: Path) -> None:
+    """Refuses a multi-frame file whose frames do not lie where ``image`` has its slices.
+
+    GDCM makes a grid of its own, without a word, where they are not even.
+    """
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
+        header = file[: file.find(_STORED_PIXELS)]
+    stored = [_numbers(text.decode("ascii")) for text in _STORED_POSITION.findall(header)]
+    slices = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(image.GetDepth())]
+    known = len(stored) == len(slices) and all(len(place) == 3 for place in stored)
+    if not known or not np.allclose(stored, slices, rtol=0, atol=_STEP_TOLERANCE_MM):
+        raise InputError(
+            f"'{path}' is a multi-frame file whose frames do not make one even volume; convert it "
+            "to DICOM of one file a slice, and give one of these."
+        )
+
+
+def _may_belong(path: Path, uid: str) -> bool:
+    """Whether a damaged file names the series ``uid``, or is cut short before it names one."""
+    with reading(path):
+        named = _STORED_SERIES_UID.findall(path.read_bytes())
+    return not named or uid.encode("ascii", "replace") in named
 
 
 def _execute(
