@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -260,6 +262,19 @@ def test_scans_that_do_not_meet(tmp_path: Path, bundle: Path) -> None:
     arguments = ["--fixed", tmp_path / "fixed.nii.gz", "--moving", tmp_path / "moving.nii.gz"]
     more = ["--output", tmp_path / "out", "--model", bundle, "--initial", "none"]
     assert "overlap" in refused(tmp_path, "register", *arguments, *more)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are Unicode")
+@pytest.mark.parametrize("option", ["--moving", "--output"])
+def test_a_name_that_is_no_utf_8(tmp_path: Path, option: str) -> None:
+    """On one that ITK cannot take it would end the whole process."""
+    arguments = _pair(tmp_path)
+    folder = tmp_path / os.fsdecode(b"M\xfcller")
+    folder.mkdir()
+    given = arguments.index(option) + 1
+    arguments[given] = shutil.copy(arguments[given], folder) if option == "--moving" else folder
+    sentence = refused(tmp_path, *arguments)
+    assert "M\ufffdller" in sentence and "not UTF-8; rename" in sentence
 
 
 def test_an_output_inside_a_file(tmp_path: Path) -> None:

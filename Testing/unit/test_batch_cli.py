@@ -68,3 +68,9 @@ def test_bad_input_ends_with_code_two(table: Path, arguments: list[str], part: s
     result = invoke(*arguments, "--output", table.parent / "out")
     assert result.exit_code == 2
     assert part in result.output
+
+
+def test_an_output_that_is_a_file_is_refused(table: Path) -> None:
+    result = invoke("--input", table, "--output", table)
+    assert result.exit_code == 2
+    assert "is a file; give a folder." in result.output

@@ -350,9 +350,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
         "try:\n    write_image(sitk.GetImageFromArray(noise), Path(sys.argv[1]))\n"
         "except InputError as error:\n    print(error)\n"
     )
-    limit = 20_000
+    limit = 20_000  # -B: of Python's caches it would leave broken ones
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / f"scan{suffix}")],
+        [sys.executable, "-B", "-c", script, str(tmp_path / f"scan{suffix}")],
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "JSSRRegistration")},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
         capture_output=True,

@@ -218,7 +218,7 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
         "except InputError as error:\n    print(error)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "t.h5")],
+        [sys.executable, "-B", "-c", script, str(tmp_path / "t.h5")],
         env={"PYTHONPATH": str(Path(__file__).parents[2] / "JSSRRegistration")},
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
         capture_output=True,

@@ -9,7 +9,7 @@ from typing import Any
 from jssr import __version__
 from jssr.batch.cases import Case, Scan
 from jssr.errors import InputError
-from jssr.io.atomic import whole_file
+from jssr.io.atomic import make_folder, whole_file
 
 STATE_NAME = "batch.json"
 _SCHEMA = 1
@@ -36,7 +36,8 @@ class State:
     """The outcomes of a batch in its output folder, saved after every case.
 
     Raises:
-        InputError: the folder holds results that were made with other settings, or other files.
+        InputError: the folder holds results that were made with other settings, or other files, or
+            it cannot be made.
     """
 
     def __init__(self, output: Path, settings: Mapping[str, Any]) -> None:
@@ -49,7 +50,7 @@ class State:
             raise InputError(
                 f"The output folder '{output}' holds files that are no batch's; choose another."
             )
-        output.mkdir(parents=True, exist_ok=True)
+        make_folder(output)
         self._save()
 
     def outcome(self, case: Case) -> Outcome | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 
 from jssr.errors import InputError, ResourceError
+from jssr.io.reading import check_name
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -40,8 +41,9 @@ def make_folder(path: Path) -> None:
     """Makes the folder ``path`` with its parents, unless it is there.
 
     Raises:
-        InputError: there is a file of that name, or no space or permission.
+        InputError: there is a file of that name, no space or permission, or the name is no Unicode.
     """
+    check_name(path)
     if path.is_file():
         raise InputError(f"The output '{path}' is a file; give a folder.")
     try:
@@ -60,8 +62,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     The hidden name keeps the suffix, by which writers choose the format.
 
     Raises:
-        InputError: there is no space or no permission, or the folder is missing.
+        InputError: there is no space or no permission, the folder is missing, or its name is no
+            Unicode.
     """
+    check_name(path)
     part = path.with_name(f".{os.getpid()}-part-{path.name}")
     try:
         if not path.parent.is_dir():
@@ -90,7 +94,7 @@ class OutputFolder:
     stays.
 
     Raises:
-        InputError: the output exists, cannot be written, or the disk is full.
+        InputError: the output exists, cannot be written, or is no Unicode, or the disk is full.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class OutputFolder:
         self._part: Path | None = None
 
     def __enter__(self) -> Path:
+        check_name(self._path)
         try:
             self._refuse_existing()
             self._make_parents()

@@ -1,5 +1,6 @@
-"""What keeps a path from being read, in one sentence."""
+"""What keeps a path from being read, or taken at all, in one sentence."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,10 @@ def reading(path: Path) -> Iterator[None]:
     """Around the system's own calls on ``path``.
 
     Raises:
+        InputError: ITK cannot take the name.
         ResourceError: there is no permission, or the disk or the network failed.
     """
+    check_name(path)
     try:
         yield
     except PermissionError as error:
@@ -24,6 +27,21 @@ def reading(path: Path) -> Iterator[None]:
         raise ResourceError(
             f"'{path}' cannot be read ({error.strerror or error}); check its disk, or give a copy."
         ) from error
+
+
+def check_name(path: Path) -> None:
+    """Refuses a path that is no Unicode, on which ITK would end the whole process.
+
+    Raises:
+        InputError: always in that case.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(path).decode(errors="replace")
+        raise InputError(
+            f"The path '{shown}' has characters that are not UTF-8; rename the file or its folder."
+        ) from None
 
 
 def check_file(path: Path) -> None:
