@@ -22,6 +22,7 @@ import torch
 
 from jssr.errors import InputError
 from jssr.evaluation.cohort import BODY_ABOVE_HU, MANIFEST, SCHEMA
+from jssr.hounsfield import AIR_HU
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_label_map, read_scan, write_image
 from jssr.io.segmentation import write_segmentation
@@ -30,7 +31,7 @@ from jssr.labels import Phase, label_index
 from jssr.phantom.contrast import PHASES
 from jssr.phantom.draw import Draw, smooth_noise
 from jssr.phantom.options import PairOptions
-from jssr.phantom.scanner import AIR_HU, scan
+from jssr.phantom.scanner import scan
 from jssr.phantom.tissues import TISSUES, tissue_index
 from jssr.spatial.fields import exponentiate_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry, same_geometry

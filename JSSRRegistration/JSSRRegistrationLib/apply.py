@@ -8,10 +8,11 @@ import slicer
 import vtk
 
 from jssr.errors import InputError
+from jssr.hounsfield import AIR_HU
 from jssr.io.checks import is_hounsfield
 from JSSRRegistrationLib.frames import toVtk
 from JSSRRegistrationLib.placing import placeBeside
-from JSSRRegistrationLib.scene import OUTSIDE_HU, ijkToParent, parentTransforms
+from JSSRRegistrationLib.scene import ijkToParent, parentTransforms
 from JSSRRegistrationLib.transforms import movingToWorld
 from JSSRRegistrationLib.volumes import copyDisplay
 
@@ -82,7 +83,7 @@ def _outside(node: Any) -> float:
     """What a volume holds beyond its end: air if it is a CT, and else nothing."""
     single = node.GetImageData().GetNumberOfScalarComponents() == 1
     image = sitk.GetImageFromArray(slicer.util.arrayFromVolume(node)) if single else None
-    return OUTSIDE_HU if image is not None and is_hounsfield(image) else 0.0
+    return AIR_HU if image is not None and is_hounsfield(image) else 0.0
 
 
 def _indexMap(reference: Any, node: Any, transformNode: Any) -> Any:

@@ -11,10 +11,10 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from jssr.errors import InputError
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry, same_geometry
 from JSSRRegistrationLib.frames import LPS_TO_RAS, flipped, toNumpy
 
-OUTSIDE_HU = -1024
 # Rounded direction cosines stay below; they are passed on as they are.
 _ORTHOGONAL = 1e-4
 _SINGULAR = 1e-9
@@ -188,7 +188,7 @@ def _resampled(image: sitk.Image, indexToWorld: np.ndarray) -> sitk.Image:
         world.min(axis=0).tolist(),
         spacing.tolist(),
         np.eye(3).ravel().tolist(),
-        OUTSIDE_HU,
+        AIR_HU,
         image.GetPixelID() if image.GetPixelID() != sitk.sitkUInt8 else sitk.sitkInt16,
     )
 

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "JSSRRegistration" / "jssr"
 
 # From the lowest to the highest; modules of one layer may import each other.
 LAYERS = (
-    ("errors", "labels", "device", "memory", "phase_name"),
+    ("errors", "labels", "hounsfield", "device", "memory", "phase_name"),
     ("spatial",),
     ("io",),
     ("networks",),
@@ -25,7 +25,17 @@ LAYERS = (
     ("batch",),
     ("cli",),
 )
-INFERENCE = ("errors", "labels", "device", "spatial", "io", "networks", "bundle", "registration")
+INFERENCE = (
+    "errors",
+    "labels",
+    "hounsfield",
+    "device",
+    "spatial",
+    "io",
+    "networks",
+    "bundle",
+    "registration",
+)
 INFERENCE_PACKAGES = {"torch", "numpy", "SimpleITK"}
 EXTRAS = {"training": "train", "evaluation": "benchmark"}
 IMPORT_NAMES = {

@@ -7,12 +7,12 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.evaluation.cohort import CaseData
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import apply_linear
 
 OFFSET_MM = (60.0, -90.0, 400.0)
 SPACING_FACTOR = 1.6
-AIR_HU = -1024
 
 
 @dataclass(frozen=True)

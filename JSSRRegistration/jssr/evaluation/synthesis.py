@@ -6,6 +6,7 @@ import SimpleITK as sitk
 from jssr.evaluation import metrics
 from jssr.evaluation.cohort import BODY_ABOVE_HU, CaseData
 from jssr.evaluation.figures import Row
+from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
@@ -24,7 +25,6 @@ _ORGANS = (
     "hepatic_vein",
 )
 _LEAST_VOXELS = 50
-_AIR_HU = -1024.0
 
 
 def synthesis_figures(
@@ -44,8 +44,8 @@ def synthesis_figures(
     """
     if data.synthesis_truth is None or data.moving_labels is None:
         return {}
-    truth = _placed(data.synthesis_truth, synthesized, fixed_to_moving, sitk.sitkLinear, _AIR_HU)
-    before = _placed(data.moving, synthesized, fixed_to_moving, sitk.sitkLinear, _AIR_HU)
+    truth = _placed(data.synthesis_truth, synthesized, fixed_to_moving, sitk.sitkLinear, AIR_HU)
+    before = _placed(data.moving, synthesized, fixed_to_moving, sitk.sitkLinear, AIR_HU)
     labels = _placed(data.moving_labels, synthesized, fixed_to_moving, sitk.sitkNearestNeighbor, 0)
     found = sitk.GetArrayFromImage(synthesized).astype(np.float32)
     body = (before > BODY_ABOVE_HU) & (truth > BODY_ABOVE_HU)

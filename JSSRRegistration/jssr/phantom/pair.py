@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from jssr.hounsfield import AIR_HU
 from jssr.labels import Phase
 from jssr.spatial.warp import sample, voxel_coordinates
 
@@ -15,7 +16,7 @@ from .lesions import Lesion
 from .motion import Motion, make_motion
 from .options import OnPart, PairOptions, ignore_part
 from .patient import Patient
-from .scanner import AIR_HU, field_of_view, scan
+from .scanner import field_of_view, scan
 
 Two = tuple[Tensor, Tensor]
 

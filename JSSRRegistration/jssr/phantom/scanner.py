@@ -5,12 +5,11 @@ import math
 import torch
 from torch import Tensor
 
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.fields import smooth_along
 
 from .draw import Draw, smooth_noise
 from .options import PairOptions
-
-AIR_HU = -1024.0
 
 
 def scan(clean_hu: Tensor, spacing_mm: float, draw: Draw, options: PairOptions) -> Tensor:

@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.errors import InputError
+from jssr.hounsfield import AIR_HU
 from jssr.io.checks import is_hounsfield
 from jssr.io.images import check_writable_name, read_image, read_label_map, write_image
 from jssr.io.segmentation import (
@@ -19,7 +20,6 @@ from jssr.io.transforms import read_transform
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform, resample
 
-AIR_HU = -1024.0
 _SLAB_SLICES = 32
 
 

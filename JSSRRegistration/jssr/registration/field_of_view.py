@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.registration.working_grid import BACKGROUND_HU
+from jssr.hounsfield import AIR_HU
 
 _AIR_BELOW_HU = -900
 _BLOCK_MM = 4.0
@@ -42,7 +42,7 @@ class Scan:
         if darkest >= _AIR_BELOW_HU and (hu == darkest).mean() > _CLIPPED_PART:
             air |= hu == darkest
         if air.any():
-            image = _like(image, np.where(air, hu.dtype.type(BACKGROUND_HU), hu))
+            image = _like(image, np.where(air, hu.dtype.type(AIR_HU), hu))
         if not filling.any():
             return Scan(image, None)
         return Scan(image, _like(image, np.logical_not(filling, out=filling).view(np.uint8)))

@@ -13,9 +13,10 @@ import torch
 
 from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled
+from jssr.hounsfield import AIR_HU
 from jssr.labels import Phase, label_index
 from jssr.registration.anatomy import plausible
-from jssr.registration.apply import AIR_HU, difference, warp_scan
+from jssr.registration.apply import difference, warp_scan
 from jssr.registration.field_of_view import Scan
 from jssr.registration.figures import dice, mean_intensities, measure
 from jssr.registration.inference import (

@@ -7,11 +7,12 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import Bundle
+from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
 from jssr.registration.anatomy import plausible
 from jssr.registration.window import to_network
 from jssr.registration.winners import winners
-from jssr.registration.working_grid import BACKGROUND_HU, resample_to_grid, working_grid
+from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
 from jssr.spatial.warp import sample, voxel_coordinates
@@ -70,7 +71,7 @@ def segment(image: sitk.Image, bundle: Bundle) -> Segmentation:
     with torch.no_grad():
         logits = bundle.segmentor(to_network(volume.hu, manifest.window_hu).to(bundle.device))
         probabilities = torch.softmax(logits, dim=1).float().cpu()
-    hu = torch.where(volume.valid, volume.hu, BACKGROUND_HU)[0, 0]
+    hu = torch.where(volume.valid, volume.hu, AIR_HU)[0, 0]
     return Segmentation(hu, plausible(probabilities, hu, grid).half(), grid)
 
 

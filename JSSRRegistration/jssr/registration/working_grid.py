@@ -9,10 +9,9 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
-
-BACKGROUND_HU = -1024.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def resample_to_grid(
     reference = grid.empty_image()
     smoothed = _antialiased(image, grid.spacing_mm)
     hu = sitk.Resample(
-        smoothed, reference, transform, sitk.sitkLinear, BACKGROUND_HU, sitk.sitkFloat32, continued
+        smoothed, reference, transform, sitk.sitkLinear, AIR_HU, sitk.sitkFloat32, continued
     )
     if mask is None:
         # An image of ones costs a byte a voxel; its support is the scan's field of view.
@@ -80,7 +79,7 @@ def _antialiased(image: sitk.Image, spacing_mm: tuple[float, float, float]) -> s
     # Whole voxels are averaged first, which is many times as fast on the thin slices of a clinic.
     counts = [max(1, int(ratio // 2)) for ratio in ratios]
     # Some scanners fill with far less than air, which smoothing would carry into the body.
-    smoothed = _averaged(sitk.Clamp(image, sitk.sitkFloat32, BACKGROUND_HU), counts)
+    smoothed = _averaged(sitk.Clamp(image, sitk.sitkFloat32, AIR_HU), counts)
     for axis, (ratio, count) in enumerate(zip(ratios, counts, strict=True)):
         # In voxels; the mean over n of them has spread them by (n² - 1) / 12 already.
         variance = 0.25 * (ratio**2 - 1.0) - (count**2 - 1.0) / 12.0

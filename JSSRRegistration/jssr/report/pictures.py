@@ -8,8 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.evaluation.metrics import jacobian
+from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
-from jssr.report.planes import AIR_HU, BODY_ABOVE_HU, Plane
+from jssr.report.planes import BODY_ABOVE_HU, Plane
 from jssr.spatial.transform import SpatialTransform
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.hounsfield import AIR_HU
 from jssr.labels import label_index
 from jssr.spatial.geometry import Geometry
 
-AIR_HU = -1024.0
 BODY_ABOVE_HU = -300.0
 
 _LONGEST_SIDE = 300

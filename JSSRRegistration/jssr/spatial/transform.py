@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, apply_linear
 
@@ -83,7 +84,7 @@ def resample(
     image: sitk.Image,
     transform: SpatialTransform,
     reference: Geometry,
-    default: float = -1024.0,
+    default: float = AIR_HU,
     interpolator: int = sitk.sitkLinear,
 ) -> sitk.Image:
     """``image`` on the ``reference`` grid; ``transform`` maps reference points to image points."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from jssr.registration.working_grid import BACKGROUND_HU
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.warp import Spacing, sample, voxel_coordinates
 from jssr.training.config import AugmentationConfig
 from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth
@@ -159,7 +159,7 @@ def cut_field_of_view(
         kept.append(slice(low, high))
     box[:, :, kept[0], kept[1], kept[2]] = 1
     valid = valid * box
-    return torch.where(valid > 0, hu, torch.full_like(hu, BACKGROUND_HU)), valid
+    return torch.where(valid > 0, hu, torch.full_like(hu, AIR_HU)), valid
 
 
 def random_smooth_field(
@@ -235,7 +235,7 @@ def _scan_moved(
         return hu, valid, labels
     index = _index_under(matrix, hu.shape, spacing_mm, hu.device).expand(len(hu), -1, -1, -1, -1)
     valid = sample(valid, index, "nearest", "zeros")
-    hu = torch.where(valid > 0, sample(hu, index), torch.full_like(hu, BACKGROUND_HU))
+    hu = torch.where(valid > 0, sample(hu, index), torch.full_like(hu, AIR_HU))
     if labels is not None:
         labels = sample(labels[:, None].float(), index, "nearest", "zeros")[:, 0].to(labels.dtype)
     return hu, valid, labels

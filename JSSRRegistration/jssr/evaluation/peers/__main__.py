@@ -11,9 +11,8 @@ from pathlib import Path
 import SimpleITK as sitk
 
 from jssr.evaluation.methods import DISPLACEMENT_FILE
+from jssr.hounsfield import AIR_HU
 from jssr.io.images import read_scan
-
-AIR_HU = -1024.0
 
 
 def main(function: str, fixed_path: Path, moving_path: Path, output: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-AIR_HU = -1024.0
+from jssr.hounsfield import AIR_HU
 
 
 def no_registration(fixed: sitk.Image, moving: sitk.Image, scratch: Path) -> sitk.Transform:

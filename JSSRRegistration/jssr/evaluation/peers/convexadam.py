@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
-
-AIR_HU = -1024.0
 
 
 def register_convexadam(fixed: sitk.Image, moving: sitk.Image, scratch: Path) -> sitk.Transform:

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
 
-AIR_HU = -1024.0
 PROGRAMS = ("linearBCV", "deedsBCV")
 
 _ISOTROPIC_TOLERANCE = 1.1

@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
-
-AIR_HU = "-1024"
 
 
 def register_elastix(fixed: sitk.Image, moving: sitk.Image, scratch: Path) -> sitk.Transform:
@@ -51,7 +50,7 @@ def _shared_settings() -> dict[str, list[str]]:
         "ImagePyramidSchedule": ["4", "4", "4", "2", "2", "2", "1", "1", "1"],
         "NumberOfHistogramBins": ["32"],
         "MaximumNumberOfIterations": ["500"],
-        "DefaultPixelValue": [AIR_HU],
+        "DefaultPixelValue": [f"{AIR_HU:g}"],
         "RandomSeed": ["1"],
         "WriteResultImage": ["false"],
     }

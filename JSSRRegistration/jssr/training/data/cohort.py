@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from jssr.errors import InputError
+from jssr.hounsfield import AIR_HU
 from jssr.labels import BACKGROUND, CLASS_COUNT, label_index
-from jssr.registration.working_grid import BACKGROUND_HU
 from jssr.training.config import DataConfig
 from jssr.training.data.batch import AnnotatedBatch, PairBatch, collate
 from jssr.training.data.cache import (
@@ -178,7 +178,7 @@ def _scan(
 ) -> tuple[Tensor, Tensor]:
     stored = _crop(open_volume(folder, scan.image), corner, shape, int(OUTSIDE))
     valid = torch.from_numpy(stored != OUTSIDE)[None, None]
-    hu = torch.from_numpy(np.where(stored == OUTSIDE, np.int16(BACKGROUND_HU), stored))[None, None]
+    hu = torch.from_numpy(np.where(stored == OUTSIDE, np.int16(AIR_HU), stored))[None, None]
     return hu, valid
 
 
