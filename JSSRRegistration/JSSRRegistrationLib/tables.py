@@ -72,7 +72,7 @@ def _verdictRows(summary: Mapping[str, Any]) -> list[Row]:
 def _overallRows(metrics: Mapping[str, Any]) -> list[Row]:
     deformation = metrics["deformation"]
     return [
-        ("Overlap of the scans", _percent(metrics["overlap_fraction"]), "%"),
+        ("Fixed body covered by the moving scan", _percent(metrics["overlap_fraction"]), "%"),
         ("Similarity before", metrics["similarity_before"], ""),
         ("Similarity after", metrics["similarity_after"], ""),
         ("Deformation, mean", deformation["mean_mm"], "mm"),

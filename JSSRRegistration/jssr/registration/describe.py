@@ -117,7 +117,7 @@ def _overview(stored: dict[str, Any]) -> Section:
         ("verdict", "; ".join([verdict["level"], *verdict["reasons"]])),
         ("fixed phase", _phase(stored["fixed_phase"])),
         ("moving phase", _phase(stored["moving_phase"])),
-        ("overlap", f"{metrics['overlap_fraction']:.0%}"),
+        ("fixed body covered", f"{metrics['overlap_fraction']:.0%}"),
         (
             "similarity before, after",
             f"{metrics['similarity_before']:.3f}, {metrics['similarity_after']:.3f}",
