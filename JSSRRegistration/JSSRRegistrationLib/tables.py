@@ -73,6 +73,7 @@ def _overallRows(metrics: Mapping[str, Any]) -> list[Row]:
     deformation = metrics["deformation"]
     return [
         ("Fixed body covered by the moving scan", _percent(metrics["overlap_fraction"]), "%"),
+        ("Smaller body in both scans", _percent(metrics["shared_fraction"]), "%"),
         ("Similarity before", metrics["similarity_before"], ""),
         ("Similarity after", metrics["similarity_after"], ""),
         ("Deformation, mean", deformation["mean_mm"], "mm"),

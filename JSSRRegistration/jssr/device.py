@@ -5,6 +5,7 @@ import logging
 import torch
 
 from jssr.errors import DeviceError
+from jssr.memory import gpu_is_full
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ def choose_device(name: str = "auto") -> torch.device:
                 f"The device '{name}' was asked for, but this computer offers {count} usable "
                 "NVIDIA GPUs; choose another device or 'cpu'."
             )
-        trouble = _trouble(device)
+        # A full one may have room when the work begins, and if not, the CPU takes over.
+        trouble = _trouble(device, None)
         if trouble is not None:
             raise DeviceError(
                 f"The device '{name}' cannot compute ({trouble}); choose another device or 'cpu'."
@@ -43,17 +45,17 @@ def choose_device(name: str = "auto") -> torch.device:
 
 def _gpu_or_cpu() -> torch.device:
     if torch.cuda.is_available():
-        trouble = _trouble(torch.device("cuda"))
+        trouble = _trouble(torch.device("cuda"), "its memory is full")
         if trouble is None:
             return torch.device("cuda")
         _LOGGER.warning("The GPU cannot compute (%s); the CPU does, which takes longer.", trouble)
     return torch.device("cpu")
 
 
-def _trouble(device: torch.device) -> str | None:
+def _trouble(device: torch.device, if_full: str | None) -> str | None:
     """What a small computation on the device runs into, in one line; ``None`` if it succeeds."""
     try:
         torch.ones(1, device=device).add(1).item()
     except RuntimeError as error:
-        return str(error).partition("\n")[0]
+        return if_full if gpu_is_full(error) else str(error).partition("\n")[0]
     return None

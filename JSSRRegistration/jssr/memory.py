@@ -11,9 +11,8 @@ _KEPT_BYTES = 1 << 28
 _NEVER = (1 << 31) - 1
 _MOST_OF_OLD_GLIBC = 1 << 25
 
-_ALLOCATION_FAILED = (
-    "DefaultCPUAllocator",
-    "Failed to allocate memory",
+_ALLOCATION_FAILED = ("DefaultCPUAllocator", "Failed to allocate memory")
+_GPU_ALLOCATION_FAILED = (
     "CUDA out of memory",
     "CUDA error: out of memory",
     "CUDNN_STATUS_ALLOC_FAILED",
@@ -24,9 +23,16 @@ _ALLOCATION_FAILED = (
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether Python, PyTorch (CPU or GPU) or ITK found no memory."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and any(t in str(error) for t in _ALLOCATION_FAILED)
+    return isinstance(error, MemoryError) or gpu_is_full(error) or _says(error, _ALLOCATION_FAILED)
+
+
+def gpu_is_full(error: BaseException) -> bool:
+    """Whether PyTorch found no memory on a GPU."""
+    return type(error).__name__ == "OutOfMemoryError" or _says(error, _GPU_ALLOCATION_FAILED)
+
+
+def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
 
 
 def use_large_pages() -> None:

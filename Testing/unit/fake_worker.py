@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from jssr.errors import Cancelled, InputError, ResourceError
+from jssr.errors import Cancelled, DeviceError, InputError, ResourceError
 from jssr.service.protocol import Job
 from jssr.service.server import JobContext
 from jssr.worker import run
@@ -36,6 +36,13 @@ def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
         raise ZeroDivisionError("division by zero")
     if kind == "gpu":
         raise RuntimeError("CUDA error: an illegal memory access was encountered\nCompile with …")
+    if kind == "script":
+        raise RuntimeError(
+            "The following operation failed in the TorchScript interpreter.\n"
+            "RuntimeError: CUDA error: an illegal memory access was encountered"
+        )
+    if kind == "device":
+        raise DeviceError("The device cannot compute (CUDA error: no kernel image); choose 'cpu'.")
     if kind == "memory":
         raise MemoryError
     return {"output": str(job.output), "files": {}, "pid": os.getpid()}

@@ -97,7 +97,7 @@ def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
     for name in ("portal", "arterial"):
         (folder / f"{name}.nii").touch()
     (case,) = read_cases(tmp_path)
-    assert case.name == "M\ufffdller/arterial" and case.fixed.patient == "M\ufffdller"
+    assert case.name == "M_xfcller/arterial" and case.fixed.patient == r"M\xfcller"
     assert case.moving.image == folder / "arterial.nii"
 
 

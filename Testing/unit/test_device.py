@@ -41,6 +41,22 @@ def test_a_gpu_that_was_asked_for_and_cannot_compute_is_refused(broken_gpu: None
         choose_device("cuda:1")
 
 
+def test_a_gpu_that_is_full_is_left_to_the_cpu_or_to_the_work(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If it still has no room when the work begins, the CPU takes over then."""
+
+    def full(*size: int, device: Any = None) -> torch.Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 MiB. GPU 0 has …")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch, "ones", full)
+    assert choose_device("cuda:0") == torch.device("cuda:0")
+    assert choose_device() == torch.device("cpu")
+    assert "its memory is full" in caplog.text
+
+
 def test_the_cpu_is_always_there() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     with pytest.raises(DeviceError, match="'mps' is unknown"):

@@ -187,6 +187,8 @@ def test_a_broken_off_file_leaves_the_old_one(tmp_path: Path) -> None:
     assert _tree(tmp_path) == {"one.txt"}
 
 
-def test_a_file_without_its_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist"), whole_file(tmp_path / "no" / "x"):
+@pytest.mark.parametrize("place", ["no", "file"])
+def test_a_file_without_its_folder_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="does not exist"), whole_file(tmp_path / place / "x"):
         pass

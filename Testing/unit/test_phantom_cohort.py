@@ -13,7 +13,7 @@ from jssr.cli.main import app
 from jssr.labels import Phase
 from jssr.phantom import PairOptions, gallery, make_pair, make_patient, make_shapes_pair
 from jssr.phantom.benchmark import benchmark_table, time_phantom
-from jssr.phantom.cohort import write_cohort
+from jssr.phantom.cohort import is_current, write_cohort
 
 SHAPE, SPACING = (24, 28, 32), 8.0
 
@@ -94,6 +94,21 @@ def test_a_new_cohort_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
     write_cohort(folder, 1, 7, (16, 16, 16), 8.0, shapes=True, overwrite=True)
     names = {entry.name for entry in folder.iterdir()}
     assert names == {"manifest.json", "notes", "patient00007_pair0"}
+
+
+def test_overwriting_leaves_the_scans_of_a_cohort_that_is_no_phantoms(tmp_path: Path) -> None:
+    folder = tmp_path / "cohort"
+    (folder / "caseA").mkdir(parents=True)
+    (folder / "manifest.json").write_text('{"pairs": [{"name": "caseA"}]}', "utf-8")
+    (folder / "caseA" / "scan.nii.gz").touch()
+    write_cohort(folder, 1, 7, (16, 16, 16), 8.0, shapes=True, overwrite=True)
+    assert (folder / "caseA" / "scan.nii.gz").exists()
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{}", "no JSON", '{"generator": 0}'])
+def test_what_is_no_manifest_of_this_generator_is_not_current(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content, "utf-8")
+    assert not is_current(tmp_path)
 
 
 @pytest.mark.parametrize(

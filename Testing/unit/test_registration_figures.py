@@ -125,6 +125,19 @@ def test_what_the_moving_scan_does_not_show_is_no_overlap() -> None:
     assert measured(pair, still, 2 * WHOLE_BOX_ML).shared_fraction == pytest.approx(0.75, abs=0.02)
 
 
+def test_a_stretch_of_the_linear_part_changes_nothing_of_what_is_shared() -> None:
+    fixed = textured_hu(7)
+    pair = pair_of(fixed, fixed, ball(50.0))
+    seen = pair.moving.valid.clone()
+    seen[:, :, : GRID.shape_zyx[0] // 4] = False
+    pair = replace(pair, moving=replace(pair.moving, valid=seen))
+    answer = Answer(*(on_field_grid(pair, torch.zeros(1, 3, *GRID.shape_zyx)) for _ in range(2)))
+    longer = np.diag([1.0, 1.0, 1.6, 1.0])
+    body_ml = 1.6 * 0.75 * WHOLE_BOX_ML
+    metrics = measure(pair, body_ml, longer, answer, (0.0, 0.0), (), None, {})
+    assert metrics.shared_fraction > 0.98
+
+
 @pytest.mark.parametrize("side", ["fixed", "moving"])
 def test_a_lesion_that_a_scan_does_not_show_has_no_change_of_volume(side: str) -> None:
     fixed = textured_hu(7)

@@ -140,7 +140,12 @@ def test_other_errors_and_the_cpus_own_pass_on() -> None:
     def too_large(device: torch.device) -> None:
         raise torch.OutOfMemoryError("no memory")
 
+    def computer_full(device: torch.device) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
     with pytest.raises(RuntimeError, match="broken"):
         with_cpu_fallback(GPU, broken, pytest.fail)
+    with pytest.raises(RuntimeError, match="CPUAllocator"):
+        with_cpu_fallback(GPU, computer_full, pytest.fail)
     with pytest.raises(torch.OutOfMemoryError):
         with_cpu_fallback(CPU, too_large, pytest.fail)

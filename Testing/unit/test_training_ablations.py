@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 from training_samples import RandomStream
 
+from jssr.networks import build_networks
 from jssr.training import trainer as trainer_module
-from jssr.training.building import fresh_networks
 from jssr.training.checkpoint import latest_checkpoint
 from jssr.training.launch import open_fabric
 from jssr.training.settings import load_config
@@ -69,7 +69,7 @@ def test_an_ablation_is_its_configuration(name, learned, terms, absent, tmp_path
     assert terms <= last and not absent & last
     assert not {"true_field", "true_synthesis", "true_labels"} & last
     torch.manual_seed(config.seed)
-    before = fresh_networks(config).state_dict()
+    before = build_networks(config.networks_config()).state_dict()
     checkpoint = latest_checkpoint(Path(config.output))
     assert checkpoint is not None
     after = load_file(checkpoint / "networks.safetensors")

@@ -7,7 +7,7 @@ import torch
 from training_samples import random_annotated, random_pair, tiny_config
 
 from jssr.labels import CLASS_COUNT
-from jssr.training.building import fresh_networks
+from jssr.networks import build_networks
 from jssr.training.config import StageConfig
 from jssr.training.data.batch import StepInput
 from jssr.training.objective import Objective
@@ -23,7 +23,7 @@ PAPER_NETWORKS = {
 def _run(stage_name, precision=torch.float32, **sections):
     config = tiny_config("unused", **sections)
     torch.manual_seed(0)
-    networks = fresh_networks(config)
+    networks = build_networks(config.networks_config())
     stage = StageConfig(name=stage_name, steps=1)
     freeze_for_stage(networks, config, stage)
     networks.discriminator.requires_grad_(False)
@@ -115,7 +115,7 @@ def test_a_joint_step_in_half_precision_teaches_all_three(sections):
 
 def test_a_perfect_field_has_no_truth_error():
     config = tiny_config("unused", method={"deep_supervision": False})
-    objective = Objective(fresh_networks(config), config)
+    objective = Objective(build_networks(config.networks_config()), config)
     pair = random_pair()
     views = objective.views(pair)
     truth = replace(
@@ -130,7 +130,7 @@ def test_a_perfect_field_has_no_truth_error():
 
 def test_true_labels_leave_out_what_one_of_the_scans_has_no_annotation_of():
     config = tiny_config("unused", loss={"true_labels": 1.0})
-    objective = Objective(fresh_networks(config), config)
+    objective = Objective(build_networks(config.networks_config()), config)
     weights = config.weights(StageConfig(name="registration", steps=1))
     pair = random_pair()
     undrawn = torch.where(pair.fixed_labels == 2, 0, pair.fixed_labels).to(torch.uint8)
@@ -149,7 +149,7 @@ def test_true_labels_leave_out_what_one_of_the_scans_has_no_annotation_of():
 def test_style_warp_moves_what_the_generator_sees_of_the_fixed_scan():
     method = {"architecture": "paper"}
     config = tiny_config("unused", method=method, networks=PAPER_NETWORKS)
-    objective = Objective(fresh_networks(config), config)
+    objective = Objective(build_networks(config.networks_config()), config)
     pair = random_pair()
     shift = torch.full((1, 3, 32, 32, 32), 30.0)
     with torch.no_grad():

@@ -5,7 +5,7 @@ import torch
 import yaml
 
 from jssr.errors import InputError
-from jssr.training.building import fresh_networks
+from jssr.networks import build_networks
 from jssr.training.settings import load_config, shipped_configurations, to_yaml
 
 
@@ -87,7 +87,7 @@ def test_networks_take_every_grid_or_are_refused(name, network, fits, allowed):
     def config(levels):
         return load_config(name, [f"networks.{network}_channels={[2] * levels}"])
 
-    networks = fresh_networks(config(fits)).eval()
+    networks = build_networks(config(fits).networks_config()).eval()
     image = torch.zeros(1, 1, 16, 16, 48)
     inputs = {
         "segmentor": (image,),

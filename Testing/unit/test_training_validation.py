@@ -8,7 +8,7 @@ from monai.metrics import DiceMetric
 from training_samples import random_pair, tiny_config
 
 from jssr.labels import LABELS
-from jssr.training.building import fresh_networks
+from jssr.networks import build_networks
 from jssr.training.objective import Objective, Views
 from jssr.training.validation import pair_figures, pictures, validate, validate_segmentor
 
@@ -17,7 +17,7 @@ from jssr.training.validation import pair_figures, pictures, validate, validate_
 def objective():
     config = tiny_config("unused")
     torch.manual_seed(0)
-    return Objective(fresh_networks(config), config).eval()
+    return Objective(build_networks(config.networks_config()), config).eval()
 
 
 def _views(pair, displacement_mm):

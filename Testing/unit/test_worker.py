@@ -70,6 +70,7 @@ def test_what_a_job_prints_does_not_disturb_the_messages(worker: WorkerProcess) 
         ("full", "resource", "no space left"),
         ("bug", "internal", "ZeroDivisionError"),
         ("memory", "memory", "not enough memory"),
+        ("device", "resource", "CUDA error: no kernel image"),
     ],
 )
 def test_a_failing_job_is_told_and_the_next_one_done(
@@ -83,11 +84,12 @@ def test_a_failing_job_is_told_and_the_next_one_done(
     wait_for(worker, "result", "next")
 
 
-def test_a_gpu_that_fails_ends_the_worker(worker: WorkerProcess) -> None:
+@pytest.mark.parametrize("name", ["gpu", "script"])
+def test_a_gpu_that_fails_ends_the_worker(worker: WorkerProcess, name: str) -> None:
     """Its process could not use the GPU again, so a new one has to."""
-    worker.send(job("gpu"))
+    worker.send(job(name))
     worker.send(job("next"))
-    error = wait_for(worker, "error", "gpu")
+    error = wait_for(worker, "error", name)
     assert error["ending"] and error["message"] == (
         "The GPU failed (CUDA error: an illegal memory access was encountered); try again, or "
         "choose the CPU."

@@ -13,7 +13,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from safetensors.torch import save_file
 from training_samples import random_pair, tiny_config
 
-from jssr.training.building import fresh_networks
+from jssr.networks import build_networks
 from jssr.training.config import StageConfig
 from jssr.training.data.batch import StepInput
 from jssr.training.objective import Objective
@@ -54,7 +54,7 @@ def main(rank, world_size, port, output):
     fabric.launch()
     config = tiny_config("unused")
     torch.manual_seed(0)
-    networks = fresh_networks(config).double()
+    networks = build_networks(config.networks_config()).double()
     stage = StageConfig(name="joint", steps=1)
     freeze_for_stage(networks, config, stage)
     networks.discriminator.requires_grad_(False)

@@ -138,7 +138,7 @@ def _scans_of_folder(root: Path) -> list[Scan]:
 
 def _printable(name: str) -> str:
     """A file's name that can be written to tables and pages, whatever its bytes are."""
-    return os.fsencode(name).decode(errors="replace")
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _images(folder: Path) -> Iterator[Path]:

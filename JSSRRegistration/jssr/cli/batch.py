@@ -79,7 +79,7 @@ def batch(
 
 
 def _ignore(case: "Case", outcome: "Outcome", folder: Path) -> None:
-    """The command shows failures at the end, all together."""
+    """A failure is logged when it happens, and listed at the end without its paths."""
 
 
 def _tell_problems(tell: Callable[[str], None]) -> Callable[[str, str], None]:

@@ -9,7 +9,7 @@ from jssr import __version__
 from jssr.cli import batch, evaluate, phantom, register, training
 from jssr.cli.console import tell_error
 from jssr.errors import JSSRError
-from jssr.memory import is_out_of_memory, return_large_blocks, use_large_pages
+from jssr.memory import gpu_is_full, is_out_of_memory, return_large_blocks, use_large_pages
 
 _BAD_INPUT = 2
 _INTERRUPTED = 130
@@ -27,7 +27,8 @@ class _Commands(TyperGroup):
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            tell_error("The computer's memory does not suffice; close other programs.")
+            full = "GPU's" if gpu_is_full(error) else "computer's"
+            tell_error(f"The {full} memory does not suffice; close other programs.")
             raise typer.Exit(_BAD_INPUT) from error
         except KeyboardInterrupt as error:
             tell_error("Interrupted.")

@@ -198,9 +198,8 @@ def _place(output: Path, case: Case, method: Method) -> Path:
 
 
 def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
-    files = [path for path in vars(case).values() if isinstance(path, Path)]
     content: list[Any] = [asdict(method), setup.threads]
-    for path in files:
+    for path in case.files():
         if not path.exists():
             raise InputError(f"The cohort names '{path.name}', which is not there.")
         content.append([path.name, path.stat().st_size, path.stat().st_mtime_ns])

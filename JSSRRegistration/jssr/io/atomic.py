@@ -44,9 +44,9 @@ def make_folder(path: Path) -> None:
         InputError: there is a file of that name, no space or permission, or the name is no Unicode.
     """
     check_name(path)
-    if path.is_file():
-        raise InputError(f"The output '{path}' is a file; give a folder.")
     try:
+        if path.is_file():
+            raise InputError(f"The output '{path}' is a file; give a folder.")
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         explained = explain_write_failure(error, path)
@@ -78,7 +78,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise
         raise explained from error
     finally:
-        with suppress(PermissionError):  # where nothing could be written either
+        with suppress(PermissionError, NotADirectoryError):  # nothing could be written either
             part.unlink(missing_ok=True)
 
 

@@ -21,7 +21,6 @@ _STORED_SERIES_UID = re.compile(rb"\x20\x00\x0e\x00.{4}([\d.]+)[^\d.]", re.DOTAL
 _STORED_POSITION = re.compile(
     rb"\x20\x00\x32\x00.{4}([-+.\deE ]+\\[-+.\deE ]+\\[-+.\deE ]+)", re.DOTALL
 )
-_STORED_PIXELS = b"\xe0\x7f\x10\x00"
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
 _ORIENTATION_TOLERANCE = 1e-3
 _SHIFT_TOLERANCE = 0.01
@@ -236,14 +235,14 @@ def _check_frames(image: sitk.Image, path: Path) -> None:
     GDCM makes a grid of its own, without a word, where they are not even.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        header = file[: file.find(_STORED_PIXELS)]
-    stored = [_numbers(text.decode("ascii")) for text in _STORED_POSITION.findall(header)]
+        stored = [_numbers(text.decode("ascii")) for text in _STORED_POSITION.findall(file)]
     slices = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(image.GetDepth())]
     known = len(stored) == len(slices) and all(len(place) == 3 for place in stored)
     if not known or not np.allclose(stored, slices, rtol=0, atol=_STEP_TOLERANCE_MM):
+        fault = "do not make one even volume" if known else "do not say where they lie"
         raise InputError(
-            f"'{path}' is a multi-frame file whose frames do not make one even volume; convert it "
-            "to DICOM of one file a slice, and give one of these."
+            f"'{path}' is a multi-frame file whose frames {fault}; convert it to DICOM of one file "
+            "a slice, and give one of these."
         )
 
 

@@ -1,6 +1,7 @@
 """A cohort of phantom patients on disk: scans, labels, truth and a manifest."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +27,7 @@ MANIFEST = "manifest.json"
 SCHEMA = 1
 GENERATOR = 1
 """Counted up whenever the same seed comes to mean another patient or pair."""
+_PAIR_NAME = re.compile(r"patient\d+_pair\d+")
 SYNTHETIC_NOTE = "Synthetic, not for diagnosis"
 
 Progress = Callable[[str, float], None]
@@ -84,11 +86,8 @@ def is_current(folder: Path) -> bool:
 
     Cohorts from before the generator was counted are those of the first.
     """
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    except (OSError, ValueError):
-        return False
-    return manifest.get("generator", 1) == GENERATOR
+    manifest = _manifest(folder)
+    return bool(manifest) and manifest.get("generator", 1) == GENERATOR
 
 
 def pair_geometry(pair: Pair) -> Geometry:
@@ -98,13 +97,21 @@ def pair_geometry(pair: Pair) -> Geometry:
 
 
 def _listed_pairs(folder: Path) -> set[str]:
-    """The entries of ``folder`` that are pairs by its manifest; none without a manifest."""
+    """Names of pairs that ``folder``'s manifest lists and a writer of phantoms gave."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        names = [pair["name"] for pair in manifest["pairs"]]
-        return {entry.name for entry in folder.iterdir() if entry.name in names}
-    except (OSError, ValueError, KeyError, TypeError):
+        names = [pair["name"] for pair in _manifest(folder)["pairs"]]
+        return {name for name in names if _PAIR_NAME.fullmatch(name)}
+    except (KeyError, TypeError):
         return set()
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    """What ``folder``'s manifest holds; nothing where there is none."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write_pair(pair: Pair, root: Path, name: str, *, organs: bool) -> dict[str, Any]:

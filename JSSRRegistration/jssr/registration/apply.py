@@ -128,7 +128,7 @@ def difference(fixed: sitk.Image, warped: sitk.Image) -> sitk.Image:
 
 
 def _as_kind(values: np.ndarray, kind: np.dtype) -> np.ndarray:
-    """Whole numbers are rounded, and held at the type's limits instead of wrapped around."""
+    """Whole numbers of up to 32 bits are rounded, and held at the type's limits."""
     if kind.kind == "f":
         return values.astype(kind)
     limits = np.iinfo(kind)

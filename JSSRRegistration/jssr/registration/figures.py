@@ -59,7 +59,7 @@ def measure(
     x, y, z = stretch_of(linear).tolist()
     return Metrics(
         overlap_fraction=_fraction(seen, body),
-        shared_fraction=_shared_fraction(pair, seen, moving_body_ml),
+        shared_fraction=_shared_fraction(pair, seen, moving_body_ml / abs(np.linalg.det(linear))),
         linear_stretch=(x, y, z),
         similarity_before=similarities[0],
         similarity_after=similarities[1],
@@ -153,7 +153,10 @@ def _fraction(part: torch.Tensor, whole: torch.Tensor) -> float:
 
 
 def _shared_fraction(pair: Pair, seen: torch.Tensor, moving_body_ml: float) -> float:
-    """What both scans show of the body, as a part of the smaller of both bodies."""
+    """What both scans show of the body, as a part of the smaller of both bodies.
+
+    ``moving_body_ml`` is as large as the linear part makes it beside the fixed one.
+    """
     voxel_ml = _voxel_ml(pair.grid)
     fixed_body_ml = float((pair.fixed_body & pair.fixed.valid[0, 0]).sum()) * voxel_ml
     shared_ml = float((pair.fixed_body & seen).sum()) * voxel_ml

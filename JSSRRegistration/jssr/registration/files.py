@@ -16,7 +16,7 @@ from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_mask, read_scan
 from jssr.io.transforms import read_linear
 from jssr.labels import Phase
-from jssr.memory import is_out_of_memory
+from jssr.memory import gpu_is_full
 from jssr.registration.pipeline import register
 from jssr.registration.result import (
     ALL_OUTPUTS,
@@ -124,7 +124,7 @@ def with_cpu_fallback(
     try:
         return work(device)
     except RuntimeError as error:
-        if device.type == "cpu" or not is_out_of_memory(error):
+        if device.type == "cpu" or not gpu_is_full(error):
             raise
     gc.collect()
     torch.cuda.empty_cache()

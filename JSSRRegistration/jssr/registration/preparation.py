@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import SimpleITK as sitk
@@ -31,7 +30,7 @@ class PreparedScan:
     scan: Scan
     segmentation: Segmentation
 
-    @cached_property
+    @property
     def body_ml(self) -> float:
         """Volume of the body, as far as it counts seen."""
         grid = self.segmentation.grid

@@ -19,7 +19,8 @@ class GridVolume:
     """A scan on a working grid.
 
     Attributes:
-        hu: ``(1, 1, z, y, x)`` float32, -1024 where the scan has no voxel.
+        hu: ``(1, 1, z, y, x)`` float32, -1024 where the scan has no voxel; up to one of thin
+            voxels the values at its end may go on.
         valid: ``(1, 1, z, y, x)`` bool, where it has one.
     """
 

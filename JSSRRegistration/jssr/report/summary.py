@@ -68,7 +68,7 @@ def phase_sentence(result: RegistrationResult) -> str:
     return (
         f"Fixed scan: {_phase(result.fixed_phase)}. Moving scan: {_phase(result.moving_phase)}. "
         f"{100 * result.metrics.overlap_fraction:.0f} % of the fixed body is covered by the moving "
-        "scan."
+        f"scan; of the smaller body {100 * result.metrics.shared_fraction:.0f} % lie in both."
     )
 
 

@@ -85,10 +85,10 @@ def _stamp(path: Path | None) -> tuple[int, ...]:
     """What is no longer the same when a bundle was exported to the same place anew."""
     if path is None:
         return ()
-    file = path / MANIFEST_HASH_NAME if path.is_dir() else path
-    if not file.is_file():
+    try:
+        status = (path / MANIFEST_HASH_NAME if path.is_dir() else path).stat()
+    except OSError:
         return ()  # load_bundle tells what is missing
-    status = file.stat()
     return status.st_mtime_ns, status.st_ino
 
 

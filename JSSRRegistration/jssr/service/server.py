@@ -125,10 +125,20 @@ class Server:
         except Exception as error:  # noqa: BLE001  the worker outlives what a job does in Python
             answer = {"type": "error", "id": job.id, **describe_error(error)}
             if _is_gpu_fault(error):
-                self._end(job.id, answer, "The GPU failed in the job before this one; try again.")
+                text = "The GPU failed in the job before this one; try again."
+                self._end((job, context), answer, text)
+                return
+        if self._take((job, context)):
+            self.emit(answer)
+
+    def _take(self, entry: tuple[Job, JobContext]) -> bool:
+        """Whether the job still waits for its answer, which only the caller may give now."""
         with self._lock:
-            del self._pending[job.id]
-        self.emit(answer)
+            pending = self._pending.get(entry[0].id)
+            if pending is None or pending[1] is not entry[1]:
+                return False
+            del self._pending[entry[0].id]
+            return True
 
     def _read(self) -> None:
         while line := self._source.readline(MAXIMUM_LINE_BYTES):
@@ -185,21 +195,22 @@ class Server:
             timer.start()
 
     def _end_stuck_job(self, entry: tuple[Job, JobContext]) -> None:
-        name = entry[0].id
-        with self._lock:
-            if self._pending.get(name) is not entry:
-                return
-        answer = {"type": "error", "id": name, **describe_error(Cancelled())}
+        answer = {"type": "error", "id": entry[0].id, **describe_error(Cancelled())}
         text = "The worker had to end to cancel the job before this one; start it again."
-        self._end(name, answer, text)
+        self._end(entry, answer, text)
 
-    def _end(self, name: str, answer: Message, why: str) -> None:
-        """End the process after the last words on one job; ``why`` is told to those that wait."""
+    def _end(self, entry: tuple[Job, JobContext], answer: Message, why: str) -> None:
+        """End the process with the answer to one job, unless it got one already.
+
+        ``why`` is told to the jobs that wait.
+        """
+        if not self._take(entry):
+            return
         with self._lock:
-            waiting = [other for other in self._pending if other != name]
+            waiting = list(self._pending)
         self.emit({**answer, "ending": True})
-        for other in waiting:
-            error = {"type": "error", "id": other, "kind": "internal", "message": why}
+        for name in waiting:
+            error = {"type": "error", "id": name, "kind": "internal", "message": why}
             self.emit({**error, "ending": True})
         self._leave(0)
 
@@ -231,7 +242,9 @@ def describe_error(error: BaseException) -> Message:
         return {"kind": "memory", "message": text}
     _LOGGER.error("".join(traceback.format_exception(error)))
     if _is_gpu_fault(error):
-        text = f"The GPU failed ({str(error).splitlines()[0]}); try again, or choose the CPU."
+        # TorchScript puts lines of its own before what CUDA says.
+        said = "CUDA error" + str(error).partition("CUDA error")[2].partition("\n")[0]
+        text = f"The GPU failed ({said}); try again, or choose the CPU."
         return {"kind": "internal", "message": text}
     text = f"An unexpected error ended the job: {type(error).__name__}: {error}"
     return {"kind": "internal", "message": text}
@@ -239,7 +252,8 @@ def describe_error(error: BaseException) -> Message:
 
 def _is_gpu_fault(error: BaseException) -> bool:
     """Whether the GPU failed in a way that leaves this process unable to use it again."""
-    return "CUDA error" in str(error) and not is_out_of_memory(error)
+    told = isinstance(error, JSSRError) or is_out_of_memory(error)
+    return "CUDA error" in str(error) and not told
 
 
 class _LogToClient(logging.Handler):

@@ -46,9 +46,7 @@ def augment_pair(
         moving_hu=moving_hu,
         fixed_valid=fixed_valid,
         moving_valid=moving_valid,
-        truth=None
-        if batch.truth is None
-        else _truth_scaled(batch.truth, fixed_scale, moving_scale),
+        truth=truth,
     )
 
 

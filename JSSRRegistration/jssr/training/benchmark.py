@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from jssr.training.building import fresh_networks
+from jssr.networks import build_networks
 from jssr.training.config import TrainingConfig
 from jssr.training.data.phantoms import PhantomStream
 from jssr.training.data.sources import open_stream
@@ -49,7 +49,7 @@ def benchmark(config: TrainingConfig, steps: int) -> list[StageTimes]:
         torch.set_num_threads(config.hardware.threads)
     fabric = open_fabric(config.hardware)
     fabric.launch()
-    networks = fresh_networks(config).to(fabric.device)
+    networks = build_networks(config.networks_config()).to(fabric.device)
     stream = open_stream(config, fabric)
     data_seconds = _data_seconds(config, stream)
     times = []

@@ -8,9 +8,8 @@ from jssr.bundle.card import Card, Figure
 from jssr.bundle.export import export_bundle
 from jssr.errors import InputError
 from jssr.labels import Phase
-from jssr.networks import Networks
+from jssr.networks import Networks, build_networks
 from jssr.networks.config import SIZE_DIVISOR
-from jssr.training.building import fresh_networks
 from jssr.training.checkpoint import best_checkpoint, latest_checkpoint, load_module, read_position
 from jssr.training.config import TrainingConfig
 from jssr.training.monitor import read_figures
@@ -82,7 +81,7 @@ def export_run(
 
 def averaged_networks(checkpoint: Path, config: TrainingConfig) -> Networks:
     """The averaged weights of a checkpoint in fresh networks, on the CPU, in evaluation mode."""
-    networks = fresh_networks(config)
+    networks = build_networks(config.networks_config())
     load_module(checkpoint, "average", networks)
     return networks.eval()
 

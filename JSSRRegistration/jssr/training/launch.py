@@ -15,8 +15,7 @@ from lightning_fabric.utilities.rank_zero import rank_zero_only
 from jssr.bundle.load import load_networks
 from jssr.device import choose_device
 from jssr.errors import InputError
-from jssr.networks import Networks
-from jssr.training.building import fresh_networks
+from jssr.networks import Networks, build_networks
 from jssr.training.config import HardwareConfig, TrainingConfig
 from jssr.training.precision import ExactInputMixedPrecision
 from jssr.training.trainer import Ending, ProgressCallback, Trainer
@@ -88,7 +87,7 @@ def open_fabric(hardware: HardwareConfig) -> Fabric:
 
 def _initial(bundle: Path, config: TrainingConfig) -> Networks:
     """The bundle's networks, refused where the configuration describes others."""
-    networks, wanted = load_networks(bundle), fresh_networks(config)
+    networks, wanted = load_networks(bundle), build_networks(config.networks_config())
     shapes = {name: tensor.shape for name, tensor in networks.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in wanted.state_dict().items()}:
         raise InputError(

@@ -12,9 +12,8 @@ import torch
 from lightning_fabric import Fabric
 
 from jssr.errors import InputError
-from jssr.networks import Networks
+from jssr.networks import Networks, build_networks
 from jssr.training.averaging import WeightAverage
-from jssr.training.building import fresh_networks
 from jssr.training.checkpoint import (
     Position,
     latest_checkpoint,
@@ -94,7 +93,7 @@ class Trainer:
         self._position = read_position(self._checkpoint) if self._checkpoint else Position()
         self._minutes_before = self._position.minutes
         torch.manual_seed(config.seed)
-        networks = initial if initial is not None else fresh_networks(config)
+        networks = initial if initial is not None else build_networks(config.networks_config())
         self._networks = networks.to(fabric.device)
         if config.hardware.channels_last:
             _channels_last(self._networks)
