@@ -107,7 +107,7 @@ def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
         (["patient,file", "A,1.nii"], "column 'image' is missing; the column 'file' is unknown"),
         (["patient,image,phase", "A,1.nii,portal"], "patient 'A' has a single scan"),
         (["patient,image,phase", "A,1.nii,arterial", "A,2.nii,delayed"], "has no scan that is"),
-        (["patient,image,phase", "A,1.nii,pv", "A,2.nii,pv"], "has 2 scans that is marked"),
+        (["patient,image,phase", "A,1.nii,pv", "A,2.nii,pv"], "has 2 scans that are marked"),
         (["patient,image,phase"], "holds no scans"),
     ],
 )

@@ -182,9 +182,9 @@ def _fixed_scan(patient: str, scans: Sequence[Scan], fixed_phase: Phase) -> Scan
         marked = [scan for scan in scans if scan.phase is fixed_phase and scan.role == ""]
     if len(marked) == 1:
         return marked[0]
-    what = "no scan" if not marked else f"{len(marked)} scans"
+    what = "no scan that is" if not marked else f"{len(marked)} scans that are"
     raise InputError(
-        f"patient '{patient}' has {what} that is marked as fixed or known as {fixed_phase.value}; "
+        f"patient '{patient}' has {what} marked as fixed or known as {fixed_phase.value}; "
         "write 'fixed' into the column 'role' of one"
     )
 
