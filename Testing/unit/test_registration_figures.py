@@ -25,10 +25,22 @@ WHOLE_BOX_ML = 144.0**3 / 1000
 
 
 def measured(
-    pair: Pair, displacement_mm: torch.Tensor, moving_body_ml: float = WHOLE_BOX_ML
+    pair: Pair,
+    displacement_mm: torch.Tensor,
+    moving_body_ml: float = WHOLE_BOX_ML,
+    linear: np.ndarray | None = None,
 ) -> Metrics:
     answer = Answer(*(sign * on_field_grid(pair, displacement_mm) for sign in (1, -1)))
-    return measure(pair, moving_body_ml, np.eye(4), answer, (0.0, 0.0), (), None, {})
+    linear = np.eye(4) if linear is None else linear
+    return measure(pair, moving_body_ml, linear, answer, (0.0, 0.0), (), None, {})
+
+
+def cut_below(pair: Pair, side: str, slices: int) -> Pair:
+    """The pair whose fixed or moving scan does not show the lowest slices."""
+    volume = getattr(pair, side)
+    seen = volume.valid.clone()
+    seen[:, :, :slices] = False
+    return replace(pair, **{side: replace(volume, valid=seen)})
 
 
 def stretch(factor: float) -> torch.Tensor:
@@ -111,10 +123,7 @@ def test_a_mirroring_field_folds_everywhere() -> None:
 
 def test_what_the_moving_scan_does_not_show_is_no_overlap() -> None:
     fixed = textured_hu(7)
-    pair = pair_of(fixed, fixed, ball(50.0))
-    seen = pair.moving.valid.clone()
-    seen[:, :, : GRID.shape_zyx[0] // 4] = False
-    pair = replace(pair, moving=replace(pair.moving, valid=seen))
+    pair = cut_below(pair_of(fixed, fixed, ball(50.0)), "moving", GRID.shape_zyx[0] // 4)
     still = torch.zeros(1, 3, *GRID.shape_zyx)
     metrics = measured(pair, still)
     assert metrics.overlap_fraction == pytest.approx(0.75, abs=0.02)
@@ -127,15 +136,10 @@ def test_what_the_moving_scan_does_not_show_is_no_overlap() -> None:
 
 def test_a_stretch_of_the_linear_part_changes_nothing_of_what_is_shared() -> None:
     fixed = textured_hu(7)
-    pair = pair_of(fixed, fixed, ball(50.0))
-    seen = pair.moving.valid.clone()
-    seen[:, :, : GRID.shape_zyx[0] // 4] = False
-    pair = replace(pair, moving=replace(pair.moving, valid=seen))
-    answer = Answer(*(on_field_grid(pair, torch.zeros(1, 3, *GRID.shape_zyx)) for _ in range(2)))
+    pair = cut_below(pair_of(fixed, fixed, ball(50.0)), "moving", GRID.shape_zyx[0] // 4)
+    still = torch.zeros(1, 3, *GRID.shape_zyx)
     longer = np.diag([1.0, 1.0, 1.6, 1.0])
-    body_ml = 1.6 * 0.75 * WHOLE_BOX_ML
-    metrics = measure(pair, body_ml, longer, answer, (0.0, 0.0), (), None, {})
-    assert metrics.shared_fraction > 0.98
+    assert measured(pair, still, 1.6 * 0.75 * WHOLE_BOX_ML, longer).shared_fraction > 0.98
 
 
 @pytest.mark.parametrize("side", ["fixed", "moving"])
@@ -144,10 +148,8 @@ def test_a_lesion_that_a_scan_does_not_show_has_no_change_of_volume(side: str) -
     pair = pair_of(fixed, fixed, ball(50.0))
     marked = pair.fixed_probabilities.clone()
     marked[:, label_index("lesion")] = 2.0 * ball(12.0)[:, 0]
-    volume = getattr(pair, side)
-    seen = volume.valid.clone()
-    seen[:, :, : GRID.shape_zyx[0] // 2 - 2] = False
-    cut = replace(pair, fixed_probabilities=marked, **{side: replace(volume, valid=seen)})
+    pair = replace(pair, fixed_probabilities=marked)
+    cut = cut_below(pair, side, GRID.shape_zyx[0] // 2 - 2)
     (lesion,) = measured(cut, stretch(1.1)).lesions
     assert lesion.volume_change is None
 
@@ -155,9 +157,7 @@ def test_a_lesion_that_a_scan_does_not_show_has_no_change_of_volume(side: str) -
 def test_an_organ_at_the_edge_of_the_scan_is_cut() -> None:
     fixed = textured_hu(8)
     whole = pair_of(fixed, fixed, ball(50.0))
-    seen = whole.fixed.valid.clone()
-    seen[:, :, : GRID.shape_zyx[0] // 2] = False
-    cut = replace(whole, fixed=replace(whole.fixed, valid=seen))
+    cut = cut_below(whole, "fixed", GRID.shape_zyx[0] // 2)
     still = torch.zeros(1, 3, *GRID.shape_zyx)
     assert measured(whole, still).organs[0].cut_by_field_of_view is False
     (liver,) = measured(cut, still).organs

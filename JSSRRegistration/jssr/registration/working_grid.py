@@ -19,8 +19,8 @@ class GridVolume:
     """A scan on a working grid.
 
     Attributes:
-        hu: ``(1, 1, z, y, x)`` float32, -1024 where the scan has no voxel; up to one of thin
-            voxels the values at its end may go on.
+        hu: ``(1, 1, z, y, x)`` float32, -1024 where the scan has no voxel; of a scan of thin
+            voxels the values may go on for less than a grid voxel beyond its end.
         valid: ``(1, 1, z, y, x)`` bool, where it has one.
     """
 
