@@ -1,6 +1,8 @@
 """Read the files of a bundle from a folder, from a zip or from the installed package."""
 
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -12,6 +14,19 @@ from jssr.bundle.manifest import MANIFEST_NAME
 from jssr.errors import BundleError
 
 DEFAULT_TITLE = "default"
+
+ZIP_FAULTS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+"""What zipfile raises for a damaged archive beside OSError: a flipped byte may ask for a password,
+for a method or a version that nobody has (RuntimeError), or spoil a name or an offset (ValueError).
+"""
 
 
 class Place(Protocol):
@@ -46,7 +61,7 @@ class BundleSource:
             ) from error
         except PermissionError as error:
             raise _unreadable(self.title, error) from error
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, *ZIP_FAULTS) as error:
             raise BundleError(
                 f"The model bundle {self.title} is damaged: {name} cannot be read ({error}); "
                 "get the bundle again."
@@ -97,7 +112,7 @@ def _zip_root(path: Path) -> Place:
     """The folder of a zip that holds the manifest: its top, or the one folder in it."""
     try:
         archive = zipfile.ZipFile(io.BytesIO(path.read_bytes()))
-    except zipfile.BadZipFile as error:
+    except ZIP_FAULTS as error:
         raise BundleError(
             f"{path.name} is no model bundle: it is neither a folder nor a readable zip; give the "
             "folder that 'jssr export' wrote, or a zip of it."

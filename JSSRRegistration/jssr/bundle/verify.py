@@ -13,7 +13,7 @@ from jssr.bundle.manifest import (
     Manifest,
     script_name,
 )
-from jssr.bundle.source import BundleSource, open_source
+from jssr.bundle.source import ZIP_FAULTS, BundleSource, open_source
 from jssr.errors import BundleError
 
 
@@ -78,7 +78,7 @@ def _check_torchscript(title: str, name: str, content: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.namelist()
-    except zipfile.BadZipFile:
+    except ZIP_FAULTS:
         members = []
     if not any(member.partition("/")[2].startswith("code/") for member in members):
         raise BundleError(
