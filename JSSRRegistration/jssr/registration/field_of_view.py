@@ -66,9 +66,13 @@ def _filled(same: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
         min(n, max(1, round(_BLOCK_MM / s))) for n, s in zip(same.shape, spacing_mm, strict=True)
     ]
     counts = [n // size for n, size in zip(same.shape, sizes, strict=True)]
-    whole = same[tuple(slice(n * size) for n, size in zip(counts, sizes, strict=True))]
-    blocks = whole.reshape(np.stack((counts, sizes), axis=1).flatten()).all(axis=(1, 3, 5))
-    full = sitk.GetImageFromArray(np.asarray(blocks, np.uint8))
+    full = same[tuple(slice(n * size) for n, size in zip(counts, sizes, strict=True))]
+    # One axis at a time: numpy is slow at several that are short.
+    for axis, (n, size) in enumerate(zip(counts, sizes, strict=True)):
+        full = full.reshape(*full.shape[:axis], n, size, *full.shape[axis + 1 :]).all(axis=axis + 1)
+    if not full[_corners(full.shape)].any():
+        return np.zeros_like(same)
+    full = sitk.GetImageFromArray(full.view(np.uint8))
     pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(full))
     names = np.setdiff1d(pieces[_corners(pieces.shape)], 0)
     reaching = sitk.GetImageFromArray(np.asarray(np.isin(pieces, names), np.uint8))
