@@ -196,6 +196,27 @@ def test_a_scan_is_registered_to_itself(tmp_path: Path, case: Phantom) -> None:
     assert mean_error_mm(out, case.fixed, np.zeros_like(case.truth_mm), where) < 0.3
 
 
+def test_the_synthesized_scan_lies_on_the_warped_one(tmp_path: Path, case: Phantom) -> None:
+    shift_mm = (6.0, 6.0, 0.0)
+    moving = sitk.Image(case.fixed)
+    moving.SetOrigin(np.add(moving.GetOrigin(), shift_mm).tolist())
+    outputs = ("--outputs", "transform,warped,synthesized")
+    out = register(tmp_path, case.fixed, moving, "--initial", "none", *outputs)
+    truth = np.broadcast_to(np.reshape(shift_mm, (3, 1, 1, 1)), case.truth_mm.shape)
+    assert mean_error_mm(out, case.fixed, truth, inner(body_of(case.fixed))) < 0.5
+    synthesized, warped = (
+        sitk.ReadImage(str(out / f"{name}.nii.gz"), sitk.sitkFloat32)
+        for name in ("synthesized", "warped")
+    )
+    warped = sitk.Resample(warped, synthesized, sitk.Transform(), sitk.sitkLinear, -1024.0)
+    a, b = (
+        sitk.GetArrayFromImage(sitk.Clamp(i, sitk.sitkFloat32, -200, 300))
+        for i in (synthesized, warped)
+    )
+    body = inner(b > -150)
+    assert np.corrcoef(a[body], b[body])[0, 1] > 0.97
+
+
 def moved_copy(
     image: sitk.Image, spacing_mm: Sequence[float], axes: np.ndarray
 ) -> tuple[sitk.Image, sitk.Transform]:

@@ -144,9 +144,9 @@ def register(
             answer = refine_answer(pair, finer, both, answer, bundle, refine, seed, steps.check)
     with steps.step("Check"):
         settled = settle(linear, pair, finished(answer, pair.field_grid))
-        judged = pair
         if settled.linear is not linear:
-            judged = prepared.pair(settled.linear)
+            linear, pair = settled.linear, prepared.pair(settled.linear)
+            synthesized = synthesize(pair, bundle)
         intensities = mean_intensities(
             (fixed_segmentation.hu, fixed_segmentation.labels()),
             (moving_segmentation.hu, moving_segmentation.labels()),
@@ -157,9 +157,9 @@ def register(
                 moving_segmentation, synthesized, pair, bundle, linear
             )
         metrics = measure(
-            judged,
+            pair,
             prepared.moving.body_ml,
-            settled.linear,
+            linear,
             settled.fields,
             settled.similarities,
             intensities,
@@ -168,7 +168,7 @@ def register(
         )
         verdict = judge(metrics)
     with steps.step("Make the outputs"):
-        forward, backward = _transforms(settled.linear, settled.fields, pair.field_grid)
+        forward, backward = _transforms(linear, settled.fields, pair.field_grid)
         images = _images(
             set(outputs),
             fixed,
