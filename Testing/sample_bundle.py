@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import torch
+
 from jssr.bundle.card import Card, Figure
 from jssr.bundle.export import export_bundle
 from jssr.networks import NetworksConfig, build_networks
 
 
 def write_untrained_bundle(folder: Path, spacing_mm: float = 4.0) -> Path:
-    """Exports networks as they are before training, with one figure on the card."""
+    """Exports networks as they are before training, with one figure on the card.
+
+    They are the same whatever was drawn before, and what is drawn afterwards is so as well.
+    """
     config = NetworksConfig()
     card = Card(
         name="untrained",
@@ -21,5 +26,8 @@ def write_untrained_bundle(folder: Path, spacing_mm: float = 4.0) -> Path:
         spacing_mm=spacing_mm,
     )
     figure = Figure("liver error", 1.25, "mm", "no data at all")
-    export_bundle(folder, build_networks(config), config, card, "stages: []\n", [figure])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        networks = build_networks(config)
+    export_bundle(folder, networks, config, card, "stages: []\n", [figure])
     return folder
