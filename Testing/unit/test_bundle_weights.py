@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
@@ -20,6 +20,10 @@ DTYPES = (
     torch.uint8,
     torch.bool,
 )
+
+
+# The same examples at every run, and no limit of time for one that the computer interrupts.
+repeatable = settings(derandomize=True, deadline=None)
 
 
 def _file(header: object, data: bytes = b"") -> bytes:
@@ -41,6 +45,7 @@ def test_reads_what_the_package_wrote(dtype: torch.dtype) -> None:
         assert torch.equal(read[name], tensor)
 
 
+@repeatable
 @given(st.integers(min_value=0, max_value=10_000))
 def test_a_file_cut_short_is_refused(length: int) -> None:
     content = save({"a": torch.ones(7), "b": torch.ones(2, 3)})
@@ -48,6 +53,7 @@ def test_a_file_cut_short_is_refused(length: int) -> None:
         read_safetensors(content[: length % len(content)])
 
 
+@repeatable
 @given(st.binary(max_size=64))
 def test_noise_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match="no safetensors file"):
