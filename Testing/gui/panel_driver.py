@@ -47,7 +47,7 @@ class Panel:
         self.frame.resize(PANEL_WIDTH, layout.totalHeightForWidth(PANEL_WIDTH))
         slicer.app.processEvents()
 
-    def waitUntil(self, condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    def waitUntil(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Run the event loop until ``condition()`` holds; fails after ``seconds``."""
         end = time.monotonic() + seconds
         while not condition():
@@ -70,7 +70,7 @@ class Panel:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         assert self.frame.grab().save(str(SCREENSHOTS / f"{name}.png"))
 
-    def register(self, seconds: float = 10.0) -> None:
+    def register(self, seconds: float = 60.0) -> None:
         """Press Register and wait for the end."""
         self.ui.registerButton.click()
         self.waitUntil(lambda: not self.widget.jobPanel.isRunning(), seconds)

@@ -17,7 +17,7 @@ from jssr.service.client import WorkerProcess, worker_command, worker_environmen
 from jssr.worker import list_devices
 
 FAKE = Path(__file__).parent / "fake_worker.py"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
 
 
 @pytest.fixture

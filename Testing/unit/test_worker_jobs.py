@@ -70,6 +70,12 @@ class Sent:
             ),
         )
 
+    def wait_for_step(self, step: str, limit_s: float = 300.0) -> None:
+        end = time.monotonic() + limit_s
+        while step not in self.steps:
+            assert time.monotonic() < end and self.result is None and self.error is None
+            self._runner.wait(0.05)
+
     def wait(self, limit_s: float = 300.0) -> dict[str, Any]:
         end = time.monotonic() + limit_s
         while self.result is None and self.error is None:
@@ -139,8 +145,7 @@ def test_cancel_comes_through_within_two_seconds(
     runner: Runner, scans: tuple[Path, Path], bundle: Path, tmp_path: Path
 ) -> None:
     running = Sent(runner, job(scans, bundle, tmp_path / "out", refine=Refine.FULL))
-    while "Segment both scans" not in running.steps:
-        runner.wait(0.05)
+    running.wait_for_step("Segment both scans")
     start = time.monotonic()
     runner.cancel()
     with pytest.raises(Cancelled):

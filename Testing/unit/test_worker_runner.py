@@ -48,15 +48,17 @@ def submit(runner: Runner, name: str) -> Record:
     return record
 
 
-def finish(runner: Runner, limit_s: float = 30.0) -> None:
+def finish(runner: Runner, limit_s: float = 120.0) -> None:
     end = time.monotonic() + limit_s
     while runner.busy():
         assert time.monotonic() < end, "the runner did not come to an end"
         runner.wait(0.05)
 
 
-def wait_for_step(runner: Runner, record: Record) -> None:
+def wait_for_step(runner: Runner, record: Record, limit_s: float = 120.0) -> None:
+    end = time.monotonic() + limit_s
     while not record.steps:
+        assert time.monotonic() < end and not record.errors, "the job did not begin"
         runner.wait(0.05)
 
 
