@@ -87,8 +87,10 @@ def _s4ext() -> dict[str, str]:
 def _tracked_files() -> list[Path]:
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("needs a git checkout")
+    # The checkout may be another user's, as where it is mounted into a container.
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
     listing = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
+        command, cwd=ROOT, check=True, capture_output=True, encoding="utf-8"
     ).stdout
     return [ROOT / name for name in listing.split("\0") if name and (ROOT / name).is_file()]
 
