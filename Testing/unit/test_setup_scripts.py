@@ -116,7 +116,7 @@ def test_another_version_is_replaced(tmp_path: Path) -> None:
 def _system_deps(folder: Path, action: str, present: str, ci: str = "") -> tuple[int, str, str]:
     """Exit code, messages and what apt-get was asked for."""
     _command(folder, "dpkg-query", DPKG_QUERY)
-    _command(folder, "apt-get", f'#!/bin/sh\necho "$*" >> {folder}/apt\n')
+    _command(folder, "apt-get", f'#!/bin/sh\necho "$*" >> "{folder}/apt"\n')
     _command(folder, "sudo", '#!/bin/sh\n"$@"\n')
     done = _run([TOOLS / "system_deps.sh", action], folder, {"PRESENT": present, "CI": ci})
     asked = folder / "apt"
