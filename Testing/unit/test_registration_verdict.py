@@ -112,6 +112,109 @@ def test_each_trouble_is_told(metrics: Metrics, level: str, said: str) -> None:
     assert len(verdict.reasons) == 1 and said in verdict.reasons[0]
 
 
+def with_deformation(**changes: object) -> Metrics:
+    return replace(GOOD, deformation=replace(GOOD.deformation, **changes))
+
+
+def with_lesion(diameter_mm: float, volume_change: float) -> Metrics:
+    return replace(GOOD, lesions=(LesionFigures((0.0, 0.0, 0.0), diameter_mm, 5.6, volume_change),))
+
+
+def unmoved(similarity: float) -> Metrics:
+    still = Deformation(0.0, 0.0, 0.0, 0.0, 0.0, (0.0, 0.0, 0.0))
+    return replace(GOOD, deformation=still, similarity_before=similarity)
+
+
+@pytest.mark.parametrize(
+    ("within", "beyond", "levels"),
+    [
+        (replace(GOOD, shared_fraction=0.51), replace(GOOD, shared_fraction=0.49), "good doubtful"),
+        (
+            replace(GOOD, shared_fraction=0.26),
+            replace(GOOD, shared_fraction=0.24),
+            "doubtful failed",
+        ),
+        (
+            replace(GOOD, similarity_after=0.56),
+            replace(GOOD, similarity_after=0.54),
+            "good doubtful",
+        ),
+        (
+            replace(GOOD, similarity_after=0.41),
+            replace(GOOD, similarity_after=0.39),
+            "doubtful failed",
+        ),
+        (unmoved(0.81), unmoved(0.79), "good doubtful"),
+        (
+            with_deformation(folding_fraction=0.0004),
+            with_deformation(folding_fraction=0.0006),
+            "good doubtful",
+        ),
+        (
+            with_deformation(folding_fraction=0.009),
+            with_deformation(folding_fraction=0.011),
+            "doubtful failed",
+        ),
+        (
+            with_deformation(log_jacobian_sd=0.39),
+            with_deformation(log_jacobian_sd=0.41),
+            "good doubtful",
+        ),
+        *(
+            (
+                with_deformation(stretch=(0.0, sign * 0.14, 0.0)),
+                with_deformation(stretch=(0.0, sign * 0.16, 0.0)),
+                "good doubtful",
+            )
+            for sign in (-1, 1)
+        ),
+        *(
+            (with_lesion(22.0, sign * 0.24), with_lesion(22.0, sign * 0.26), "good doubtful")
+            for sign in (-1, 1)
+        ),
+        (with_lesion(9.9, 0.5), with_lesion(10.0, 0.5), "good doubtful"),
+        (with_organ(dice_after=0.76), with_organ(dice_after=0.74), "good doubtful"),
+        (with_organ(dice_after=0.61), with_organ(dice_after=0.59), "doubtful failed"),
+        *(
+            (
+                with_organ(volume_change=sign * 0.29),
+                with_organ(volume_change=sign * 0.31),
+                "good doubtful",
+            )
+            for sign in (-1, 1)
+        ),
+        (
+            with_organ(moving_volume_ml=1260.0, cut_by_field_of_view=True),
+            with_organ(moving_volume_ml=1230.0, cut_by_field_of_view=True),
+            "good doubtful",
+        ),
+        (with_organ(moving_volume_ml=765.0), with_organ(moving_volume_ml=735.0), "good doubtful"),
+        (
+            replace(with_organ(dice_after=0.3), similarity_after=0.86),
+            replace(with_organ(dice_after=0.3), similarity_after=0.84),
+            "good failed",
+        ),
+        (
+            with_organ(dice_after=0.3, fixed_volume_ml=390.0, moving_volume_ml=390.0),
+            with_organ(dice_after=0.3, fixed_volume_ml=410.0, moving_volume_ml=410.0),
+            "good failed",
+        ),
+    ],
+)
+def test_every_limit_is_where_it_was_set(within: Metrics, beyond: Metrics, levels: str) -> None:
+    assert f"{judge(within).level.value} {judge(beyond).level.value}" == levels
+
+
+def test_a_liver_is_judged_also_where_the_field_of_view_cuts_it() -> None:
+    cut = with_organ(dice_after=0.5, cut_by_field_of_view=True)
+    assert judge(cut).level is VerdictLevel.FAILED
+
+
+def test_an_organ_but_the_liver_gives_doubts_alone() -> None:
+    spleen = replace(LIVER, name="spleen", dice_after=0.1)
+    assert judge(replace(GOOD, organs=(spleen,))).level is VerdictLevel.DOUBTFUL
+
+
 @pytest.mark.parametrize(
     "organ",
     [
