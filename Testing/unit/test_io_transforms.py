@@ -14,7 +14,7 @@ import SimpleITK as sitk
 from jssr.errors import InputError
 from jssr.io.transforms import read_linear, read_transform, write_transform
 from jssr.spatial.geometry import Geometry
-from jssr.spatial.linear import affine_to_sitk, rotation, translation
+from jssr.spatial.linear import affine_to_sitk, apply_linear, rotation, translation
 from jssr.spatial.transform import SpatialTransform
 from sample_scans import forbidden
 
@@ -158,6 +158,21 @@ def test_initial_transforms_of_every_kind_of_file(tmp_path: Path, suffix: str) -
     point = np.array([20.0, 30.0, -40.0])
     expected = rigid.TransformPoint(point.tolist())
     np.testing.assert_allclose(matrix[:3, :3] @ point + matrix[:3, 3], expected, atol=TOLERANCE_MM)
+
+
+def test_the_linear_parts_of_an_initial_composite_are_applied_in_itks_order(
+    tmp_path: Path,
+) -> None:
+    parts = [
+        sitk.TranslationTransform(3, (40.0, -10.0, 5.0)),
+        sitk.Euler3DTransform((10.0, -5.0, 3.0), 0.4, -0.2, 0.3, (7.0, -4.0, 9.0)),
+        sitk.ScaleTransform(3, (1.2, 0.9, 1.1)),
+    ]
+    path = tmp_path / "several.h5"
+    sitk.WriteTransform(sitk.CompositeTransform(parts), str(path))
+    points = np.random.default_rng(4).uniform(-100, 100, (20, 3))
+    matrix = read_linear(path)
+    assert np.abs(apply_linear(matrix, points) - _by_sitk(path, points)).max() < TOLERANCE_MM
 
 
 def test_a_deformable_initial_transform_is_refused(tmp_path: Path) -> None:

@@ -82,7 +82,25 @@ def test_an_array_that_does_not_fit_is_refused(oblique: sitk.Image) -> None:
         Geometry.of(oblique).image(np.zeros((12, 10, 8)))
 
 
-def test_a_shifted_grid_is_another_one(oblique: sitk.Image) -> None:
+@pytest.mark.parametrize(("shift_mm", "same"), [(0.5, False), (0.0011, False), (0.0009, True)])
+def test_a_grid_that_is_shifted_by_a_micrometre_is_another_one(
+    oblique: sitk.Image, shift_mm: float, same: bool
+) -> None:
     moved = sitk.Image(oblique)
-    moved.SetOrigin((-40.0, 17.5, 300.75))
-    assert not same_geometry(Geometry.of(oblique), Geometry.of(moved))
+    moved.SetOrigin((-40.0, 17.5, 300.25 + shift_mm))
+    assert same_geometry(Geometry.of(oblique), Geometry.of(moved)) is same
+
+
+def test_a_grid_of_another_size_is_another_one(oblique: sitk.Image) -> None:
+    # The corner that both have in common alone decides nothing.
+    assert not same_geometry(Geometry.of(oblique), Geometry.of(oblique[:, :, :7]))
+    x, y, z = oblique.GetSize()
+    finer = Geometry.of(oblique)
+    finer = Geometry(
+        (2 * x - 1, 2 * y - 1, 2 * z - 1),
+        tuple(s / 2 for s in finer.spacing_mm),
+        finer.origin_mm,
+        finer.direction,
+    )
+    assert np.allclose(finer.corners_mm(), Geometry.of(oblique).corners_mm())
+    assert not same_geometry(Geometry.of(oblique), finer)

@@ -45,6 +45,22 @@ def test_a_mirror_folds_everywhere_and_nothing_is_clipped() -> None:
     assert folding_fraction(determinant, torch.ones_like(determinant, dtype=torch.bool)) == 1.0
 
 
+def test_what_loses_its_whole_volume_folds_and_only_what_is_asked_for_counts() -> None:
+    determinant = torch.tensor([0.0, -1.0, 1e-6, 1.0]).view(1, 1, 1, 4)
+    everywhere = torch.ones_like(determinant, dtype=torch.bool)
+    assert folding_fraction(determinant, everywhere) == 0.5
+    assert folding_fraction(determinant, determinant > 0) == 0.0
+    assert folding_fraction(determinant, ~everywhere) == 0.0
+
+
+def test_a_fold_counts_in_the_deviation_as_the_floor() -> None:
+    determinant = torch.tensor([1.0, 0.0]).view(1, 1, 1, 2)
+    everywhere = torch.ones_like(determinant, dtype=torch.bool)
+    for options, floor in (({}, 1e-9), ({"floor": 1e-3}, 1e-3)):
+        expected = -0.5 * np.log(floor)
+        assert abs(log_jacobian_sd(determinant, everywhere, **options) - expected) < 1e-4
+
+
 def test_sd_of_the_logarithm() -> None:
     determinant = torch.tensor([1.0, float(np.e), 1.0, float(np.e)]).view(1, 1, 1, 4)
     everywhere = torch.ones_like(determinant, dtype=torch.bool)

@@ -8,6 +8,7 @@ from jssr.spatial.linear import (
     affine_from_sitk,
     affine_to_sitk,
     apply_linear,
+    rigid_fit,
     rotation,
     stretch_along_z,
     stretch_of,
@@ -62,3 +63,14 @@ def test_a_stretch_is_told_whatever_the_rotation() -> None:
     turned = rotation(np.array([0.1, -0.2, 0.15]), center) @ stretched
     assert stretch_of(turned) == pytest.approx([0.0, 0.0, 0.6], abs=1e-9)
     assert stretch_of(translation((1, 2, 3))) == pytest.approx([0.0, 0.0, 0.0], abs=1e-12)
+
+
+def test_a_rigid_motion_is_fitted_and_never_a_mirror_image() -> None:
+    motion = translation((5, -3, 8)) @ rotation(np.array([0.3, -0.2, 0.5]), np.zeros(3))
+    assert np.abs(rigid_fit(POINTS, apply_linear(motion, POINTS)) - motion).max() < 1e-9
+    mirrored = POINTS * np.array([-1.0, 1.0, 1.0])
+    fitted = rigid_fit(POINTS, mirrored)
+    assert np.linalg.det(fitted[:3, :3]) == pytest.approx(1.0)
+    # Of points in one plane the fit is a rotation too, though a mirror image fits as well.
+    flat = POINTS * np.array([1.0, 1.0, 0.0])
+    assert np.linalg.det(rigid_fit(flat, -flat)[:3, :3]) == pytest.approx(1.0)
