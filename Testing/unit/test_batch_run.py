@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,9 +14,10 @@ import pytest
 from jssr.batch import run as run_module
 from jssr.batch.cases import Case, read_cases
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
-from jssr.batch.state import STATE_NAME, Outcome
+from jssr.batch.state import STATE_NAME, Outcome, fingerprint
 from jssr.batch.summary import PAGE_NAME, TABLE_NAME
 from jssr.errors import InputError, ResourceError
+from jssr.labels import Phase
 from jssr.registration.result import Refine
 from jssr.service.client import worker_environment
 from jssr.service.runner import Runner
@@ -123,6 +126,23 @@ def test_a_mended_or_lost_case_is_done_again(cohort: Cohort) -> None:
     outcomes = cohort.run()
     assert all(outcome.done for outcome in outcomes.values())
     assert [line.split()[1] for line in cohort.jobs()[before:]] == ["P2/arterial", "P4/arterial"]
+
+
+def test_a_scan_that_was_written_anew_is_done_again_though_its_size_is_the_same(
+    cohort: Cohort,
+) -> None:
+    cohort.run()
+    later = cohort.scan("P2").stat().st_mtime_ns + 10**9
+    os.utime(cohort.scan("P2"), ns=(later, later))
+    before = len(cohort.jobs())
+    cohort.run()
+    assert [line.split()[1] for line in cohort.jobs()[before:]] == ["P2/arterial"]
+
+
+def test_another_phase_makes_another_input(cohort: Cohort) -> None:
+    case = read_cases(cohort.table)[0]
+    other = replace(case, fixed=replace(case.fixed, phase=Phase.DELAYED))
+    assert fingerprint(other) != fingerprint(case) == fingerprint(replace(case))
 
 
 def test_a_crash_fails_its_case_alone_and_is_tried_again(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_no_json_object_is_refused(text: str) -> None:
         ("name", 3),
         ("date", "May 2026"),
         ("window_hu", [300, -200]),
+        ("window_hu", [50, 50]),
         ("window_hu", [-200]),
         ("window_hu", "wide"),
         ("spacing_mm", 0),
@@ -97,16 +98,32 @@ def test_no_json_object_is_refused(text: str) -> None:
         ("figures", ["x"]),
         ("labels", []),
         ("files", {}),
-        ("files", {"../generator.pt": {"bytes": 1, "sha256": "0" * 64}}),
-        ("files", {"/etc/passwd": {"bytes": 1, "sha256": "0" * 64}}),
-        ("files", {"generator.pt": {"bytes": 1, "sha256": "0"}}),
-        ("files", {"generator.pt": {"sha256": "0" * 64}}),
-        ("files", {"generator.pt": None}),
     ],
 )
 def test_wrong_field_is_named(manifest: Manifest, key: str, value: Any) -> None:
     with pytest.raises(BundleError, match=f"tiny cannot be used: '{key}' in its model.json"):
         Manifest.from_json(_with(manifest, **{key: value}), "tiny")
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "said"),
+    [
+        ("../more.pt", {"bytes": 1, "sha256": "0" * 64}, r"lists '\.\./more\.pt'"),
+        ("/etc/passwd", {"bytes": 1, "sha256": "0" * 64}, "lists '/etc/passwd'"),
+        ("a/../../more.pt", {"bytes": 1, "sha256": "0" * 64}, r"lists 'a/\.\./\.\./more\.pt'"),
+        ("more.pt", {"bytes": 1, "sha256": "0"}, r"bytes and SHA-256 of more\.pt"),
+        ("more.pt", {"bytes": 1, "sha256": "0" * 65}, r"bytes and SHA-256 of more\.pt"),
+        ("more.pt", {"bytes": True, "sha256": "0" * 64}, r"bytes and SHA-256 of more\.pt"),
+        ("more.pt", {"sha256": "0" * 64}, r"bytes and SHA-256 of more\.pt"),
+        ("more.pt", None, r"bytes and SHA-256 of more\.pt"),
+    ],
+)
+def test_one_wrong_file_beside_all_that_must_be_there_is_named(
+    manifest: Manifest, name: str, entry: object, said: str
+) -> None:
+    files = json.loads(manifest.to_json())["files"]
+    with pytest.raises(BundleError, match=said):
+        Manifest.from_json(_with(manifest, files={**files, name: entry}), "tiny")
 
 
 def test_missing_field_is_named(manifest: Manifest) -> None:

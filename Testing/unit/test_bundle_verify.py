@@ -204,9 +204,9 @@ def _two_models(path: Path) -> None:
     [
         (_nothing, "There is no model bundle"),
         (_text_file, "neither a folder nor a readable zip"),
-        (_empty_folder, "it has no model.json"),
-        (_empty_zip, "it has no model.json"),
-        (_two_models, "it has no model.json"),
+        (_empty_folder, "is no model bundle: it has no model.json;"),
+        (_empty_zip, "is no model bundle: it has no model.json;"),
+        (_two_models, "is no model bundle: it has no model.json;"),
     ],
 )
 def test_what_is_no_bundle_is_refused(

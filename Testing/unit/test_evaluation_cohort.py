@@ -27,6 +27,29 @@ def test_manifest_cohort(tmp_path: Path) -> None:
     np.testing.assert_allclose(data.truth_mm[:, data.body].mean(axis=1), SHIFT_MM, atol=1e-4)
     assert not data.body[0].any() and data.body[5].any()
     assert data.liver.sum() > 500
+    assert data.fixed_labels is not None
+    labels = sitk.GetArrayFromImage(data.fixed_labels)
+    known = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "cohort/pair0/mask.nii.gz"))) > 0
+    # A lesion is part of the liver, and neither counts where the truth is unknown.
+    assert np.array_equal(data.liver, ((labels == 1) | (labels == 2)) & known)
+    assert (data.liver & (labels == 2)).any()
+    assert np.array_equal(data.body, (sitk.GetArrayFromImage(data.fixed) > -300) & known)
+
+
+def test_what_the_truth_does_not_know_counts_neither_as_liver_nor_as_body(tmp_path: Path) -> None:
+    folder = write_manifest_cohort(tmp_path / "cohort", pairs=1)
+    (case,) = read_cohort(folder)
+    assert case.truth_mask is not None
+    known = np.zeros(GRID.shape_zyx, np.uint8)
+    known[:, :, 14:] = 1
+    sitk.WriteImage(GRID.image(known), str(case.truth_mask))
+    fixed = sitk.ReadImage(str(case.fixed))
+    fixed[20, 16, 12] = -500  # fat does not reach so low: gas, which is no tissue
+    sitk.WriteImage(fixed, str(case.fixed))
+    data = load_case(case)
+    assert data.liver is not None and data.liver.any() and data.body.any()
+    assert not data.liver[:, :, :14].any() and not data.body[:, :, :14].any()
+    assert not data.body[12, 16, 20]
 
 
 def test_case_folders_leave_the_border_out_of_the_body(tmp_path: Path) -> None:

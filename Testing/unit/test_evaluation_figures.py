@@ -7,6 +7,7 @@ import pytest
 
 from jssr.evaluation.cohort import CaseData, load_case, read_cohort
 from jssr.evaluation.figures import lesions_of, registration_errors, registration_figures
+from jssr.spatial.linear import translation
 from jssr.spatial.transform import SpatialTransform
 from sample_cohort import GRID, SHIFT_MM, shift_transform, write_manifest_cohort
 
@@ -69,3 +70,14 @@ def test_lesions_are_told_apart_and_small_ones_left_out() -> None:
     assert [int(lesion.mask.sum()) for lesion in found] == [216, 216]
     volume_mm3 = 216 * 2.5 * 2.5 * 3.0
     assert found[0].diameter_mm == pytest.approx((6 * volume_mm3 / np.pi) ** (1 / 3), rel=1e-6)
+
+
+def test_folds_are_counted_in_percent_and_a_lost_organ_overlaps_by_nothing(data: CaseData) -> None:
+    x = np.indices(GRID.shape_zyx)[2]
+    mirrored = np.zeros((3, *GRID.shape_zyx), np.float32)
+    mirrored[0] = -2.0 * 2.5 * x
+    row = registration_figures(data, SpatialTransform(np.eye(4), mirrored, GRID))
+    assert row["folding_percent"] == pytest.approx(100.0)
+    far = registration_figures(data, SpatialTransform(translation((500.0, 0.0, 0.0))))
+    assert far["dice_liver"] == 0.0
+    assert far["hd95_liver_mm"] is None and far["surface_liver_mm"] is None

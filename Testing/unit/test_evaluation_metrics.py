@@ -151,3 +151,17 @@ def test_intensity_figures_equal_monai():
         np.abs(a - b).mean(), rel=1e-5
     )
     assert metrics.mean_absolute_error(a, b, ~everywhere) is None
+
+
+def test_what_loses_its_whole_volume_folds_and_counts_as_the_floor():
+    determinant = np.array([0.0, 1.0])
+    everywhere = np.ones(2, bool)
+    assert metrics.folding_fraction(determinant, everywhere) == 0.5
+    assert metrics.log_jacobian_sd(determinant, everywhere) == pytest.approx(-0.5 * np.log(1e-9))
+
+
+def test_the_95th_percentile_of_an_error_that_grows_evenly():
+    found = np.zeros((101, 3))
+    found[:, 1] = np.arange(101)
+    error = metrics.point_registration_error(found, np.zeros((101, 3)))
+    assert (error.mean_mm, error.p95_mm, error.max_mm) == pytest.approx((50.0, 95.0, 100.0))

@@ -70,6 +70,14 @@ def test_what_a_killed_process_left_is_no_output(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "one.txt").exists()
 
 
+def test_what_another_output_left_is_told_apart_whatever_the_names(tmp_path: Path) -> None:
+    for name in ("out[1]", "out1"):
+        lost = OutputFolder(tmp_path / name)
+        lost.__enter__()
+    (own,) = leftovers(tmp_path / "out[1]")
+    assert own.name.startswith(".out[1]-part-")
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("file")
     with pytest.raises(InputError, match="is a file; give a folder"):

@@ -154,6 +154,32 @@ def test_a_lesion_that_a_scan_does_not_show_has_no_change_of_volume(side: str) -
     assert lesion.volume_change is None
 
 
+def test_what_either_scan_does_not_show_is_left_out_of_the_overlap() -> None:
+    fixed = textured_hu(7)
+    pair = pair_of(fixed, fixed, ball(50.0) * (torch.arange(48).view(1, 1, 48, 1, 1) >= 24))
+    still = torch.zeros(1, 3, *GRID.shape_zyx)
+    for side in ("fixed", "moving"):
+        (liver,) = measured(cut_below(pair, side, 24), still).organs
+        # In the half that both show the two are the same.
+        assert liver.dice_before == liver.dice_after == 1.0
+    (liver,) = measured(pair, still).organs
+    assert liver.dice_before == pytest.approx(2 / 3, abs=0.02)
+
+
+def test_a_lesion_at_the_end_of_the_scan_has_no_change_and_a_speck_is_none() -> None:
+    fixed = textured_hu(7)
+    pair = pair_of(fixed, fixed, ball(50.0))
+    marked = pair.fixed_probabilities.clone()
+    marked[:, label_index("lesion")] = 2.0 * ball(12.0)[:, 0]
+    lowest = int(ball(12.0)[0, 0].any(dim=2).any(dim=1).nonzero().min())
+    marked[:, label_index("lesion"), 40, 40, 40] = 2.0
+    pair = replace(pair, fixed_probabilities=marked)
+    still = torch.zeros(1, 3, *GRID.shape_zyx)
+    for below, told in ((lowest, False), (lowest - 1, True)):
+        (lesion,) = measured(cut_below(pair, "fixed", below), still).lesions
+        assert (lesion.volume_change is not None) is told
+
+
 def test_an_organ_at_the_edge_of_the_scan_is_cut() -> None:
     fixed = textured_hu(8)
     whole = pair_of(fixed, fixed, ball(50.0))

@@ -74,3 +74,31 @@ def test_without_organs_there_is_no_guess() -> None:
 
 def test_a_given_phase_is_kept() -> None:
     assert given_phase(Phase.DELAYED).given
+
+
+def test_an_organ_s_rim_and_outliers_decide_nothing() -> None:
+    hu, probabilities, grid = scan(TYPICAL[Phase.PORTAL_VENOUS])
+    expected = guess_phase(hu, probabilities, grid).probabilities
+    outliers = hu.clone()
+    outliers[:3, 9, 6:] = 3000.0  # of each organ's brightest voxels
+    assert guess_phase(outliers, probabilities, grid).probabilities == pytest.approx(expected)
+    for row, name in enumerate(TYPICAL[Phase.PORTAL_VENOUS]):
+        # As many voxels more, of which S is not sure.
+        probabilities[label_index(name), 5 + row] = 0.8
+        hu[5 + row] = -50.0
+    assert guess_phase(hu, probabilities, grid).probabilities == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("voxels", "told"), [(29, False), (30, True)])
+def test_a_few_voxels_of_an_organ_tell_nothing(voxels: int, told: bool) -> None:
+    hu, probabilities, grid = scan({"aorta": 340.0})
+    aorta = probabilities[label_index("aorta")]
+    aorta[0].view(-1)[voxels:] = 0.0
+    assert (guess_phase(hu, probabilities, grid).phase is not None) is told
+
+
+def test_an_aorta_between_two_phases_is_of_the_one_that_varies_less() -> None:
+    """Two deviations from either mean, the densities are as the deviations: 22 to 60 HU."""
+    guess = guess_phase(*scan({"aorta": 162 + 22 * 178 / 82})).probabilities
+    ratio = guess[Phase.PORTAL_VENOUS.value] / guess[Phase.ARTERIAL.value]
+    assert ratio == pytest.approx(60 / 22, rel=0.05)

@@ -38,6 +38,14 @@ def test_covers_the_box_and_the_margin_with_whole_blocks() -> None:
     assert (np.array(grid.size) * 3.0 < np.ptp(wanted, axis=0) + 80.0 + 17 * 3.0).all()
 
 
+@pytest.mark.parametrize(("voxels", "size"), [(16, 16), (17, 32)])
+def test_a_box_of_whole_blocks_needs_no_more_and_lies_in_the_middle(voxels: int, size: int) -> None:
+    geometry = Geometry((voxels,) * 3, (3.0,) * 3, (10.0, -20.0, 5.0))
+    grid = working_grid(geometry, 3.0, 0.0, 16)
+    assert grid.size == (size,) * 3
+    np.testing.assert_allclose(grid.corners_mm().mean(axis=0), geometry.corners_mm().mean(axis=0))
+
+
 @pytest.mark.parametrize(
     "spacing", [(0.9, 0.9, 5.0), (2.0, 2.0, 2.0), (4.0, 3.0, 1.0), (0.7, 0.7, 0.8)]
 )
