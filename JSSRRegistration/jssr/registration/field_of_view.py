@@ -69,10 +69,11 @@ def _filled(same: np.ndarray, spacing_mm: tuple[float, ...]) -> np.ndarray:
     full = same[tuple(slice(n * size) for n, size in zip(counts, sizes, strict=True))]
     # One axis at a time: numpy is slow at several that are short.
     for axis, (n, size) in enumerate(zip(counts, sizes, strict=True)):
-        full = full.reshape(*full.shape[:axis], n, size, *full.shape[axis + 1 :]).all(axis=axis + 1)
+        parted = full.reshape(*full.shape[:axis], n, size, *full.shape[axis + 1 :])
+        full = np.asarray(parted.all(axis=axis + 1))
     if not full[_corners(full.shape)].any():
         return np.zeros_like(same)
-    full = sitk.GetImageFromArray(full.view(np.uint8))
+    full = sitk.GetImageFromArray(full.astype(np.uint8))
     pieces = sitk.GetArrayFromImage(sitk.ConnectedComponent(full))
     names = np.setdiff1d(pieces[_corners(pieces.shape)], 0)
     reaching = sitk.GetImageFromArray(np.asarray(np.isin(pieces, names), np.uint8))
