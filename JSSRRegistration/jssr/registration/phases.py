@@ -50,6 +50,10 @@ _BRIGHT_URINE = {
     Phase.PORTAL_VENOUS: 0.05,
     Phase.DELAYED: 0.7,
 }
+# Iodine per kilogram, heart and protocol differ, and change what all organs take up alike: by
+# factors whose logarithm has this standard deviation. Those from -2.5 to 2.5 of it, with weights.
+_LOG_UPTAKE_SD = 0.3
+_UPTAKES = {math.exp(_LOG_UPTAKE_SD * z / 2): math.exp(-z * z / 8) for z in range(-5, 6)}
 _LEAST_VOXELS = 30
 _ORGANS = {
     "aorta": ("aorta",),
@@ -68,7 +72,8 @@ def given_phase(phase: Phase) -> PhaseGuess:
 def guess_phase(hu: torch.Tensor, probabilities: torch.Tensor, grid: Geometry) -> PhaseGuess:
     """The most probable phase, each equally likely beforehand.
 
-    Organ medians and the urine of each kidney count as independent of each other.
+    Organ medians and the urine of each kidney count as independent of each other, but for a factor
+    of uptake that all organs share.
 
     Args:
         hu: ``(z, y, x)``.
@@ -104,8 +109,20 @@ def _organ_medians(hu: torch.Tensor, probabilities: torch.Tensor) -> dict[str, f
 
 def _log_likelihood(phase: Phase, medians: dict[str, float], urine: tuple[bool, ...]) -> float:
     often = _BRIGHT_URINE[phase]
-    organs = sum(_log_density(value, *_TYPICAL[phase][organ]) for organ, value in medians.items())
-    return organs + sum(math.log(often if bright else 1.0 - often) for bright in urine)
+    organs = sum(
+        weight * math.exp(_log_likelihood_of_organs(phase, medians, uptake))
+        for uptake, weight in _UPTAKES.items()
+    )
+    return math.log(organs) + sum(math.log(often if bright else 1.0 - often) for bright in urine)
+
+
+def _log_likelihood_of_organs(phase: Phase, medians: dict[str, float], uptake: float) -> float:
+    total = 0.0
+    for organ, value in medians.items():
+        plain, _ = _TYPICAL[Phase.NON_CONTRAST][organ]
+        mean, sd = _TYPICAL[phase][organ]
+        total += _log_density(value, plain + uptake * (mean - plain), sd)
+    return total
 
 
 def _log_density(value: float, mean: float, sd: float) -> float:
