@@ -210,6 +210,17 @@ def test_a_liver_is_judged_also_where_the_field_of_view_cuts_it() -> None:
     assert judge(cut).level is VerdictLevel.FAILED
 
 
+@pytest.mark.parametrize(
+    ("dice_after", "level"), [(0.57, VerdictLevel.GOOD), (0.55, VerdictLevel.DOUBTFUL)]
+)
+def test_a_kidney_that_is_half_as_large_on_one_scan_can_match_less(
+    dice_after: float, level: VerdictLevel
+) -> None:
+    """Wholly inside the larger one, its Dice is 2 * 78 / (130 + 78) = 0.75."""
+    kidney = OrganFigures("right_kidney", 0.68, dice_after, 130.0, 78.0, 0.0, False)
+    assert judge(replace(GOOD, organs=(kidney,))).level is level
+
+
 def test_an_organ_but_the_liver_gives_doubts_alone() -> None:
     spleen = replace(LIVER, name="spleen", dice_after=0.1)
     assert judge(replace(GOOD, organs=(spleen,))).level is VerdictLevel.DOUBTFUL
