@@ -16,7 +16,8 @@ _SURELY_ALIKE = 0.85
 _IMPLAUSIBLE_STRETCH = 0.15
 # Parts of the body; on phantoms and real pairs nothing folds.
 _MOST_FOLDING, _BROKEN_FOLDING = 0.0005, 0.01
-# Standard deviation of the log-Jacobian; it is 0.08 to 0.15 on 50 phantoms, 0.05 to 0.16 on 16 real pairs.
+# Standard deviation of the log-Jacobian: 0.08 to 0.15 on 50 phantoms, 0.05 to 0.16 on 16 pairs of
+# real phases.
 _MOST_SQUEEZING = 0.4
 _LEAST_LESION_MM, _MOST_LESION_CHANGE = 10.0, 0.25
 _AXES = ("from side to side", "from front to back", "from head to feet")
