@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import torch
 
-from .options import PairOptions
-from .pair import make_pair
-from .patient import make_patient
+from jssr.phantom.options import PairOptions
+from jssr.phantom.pair import make_pair
+from jssr.phantom.patient import make_patient
 
 
 class Stopwatch:

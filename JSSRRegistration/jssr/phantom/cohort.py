@@ -15,13 +15,12 @@ from jssr.io.atomic import OutputFolder
 from jssr.io.images import write_image
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
+from jssr.phantom.options import PairOptions, PatientOptions
+from jssr.phantom.pair import Pair, make_pair
+from jssr.phantom.patient import make_patient
+from jssr.phantom.shapes import make_shapes_pair
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
-
-from .options import PairOptions, PatientOptions
-from .pair import Pair, make_pair
-from .patient import make_patient
-from .shapes import make_shapes_pair
 
 MANIFEST = "manifest.json"
 SCHEMA = 1

@@ -4,11 +4,10 @@ import torch
 from torch import Tensor
 
 from jssr.labels import Phase
-
-from .draw import Draw
-from .gut import Filling
-from .patient import Patient
-from .tissues import TISSUES, Tissue
+from jssr.phantom.draw import Draw
+from jssr.phantom.gut import Filling
+from jssr.phantom.patient import Patient
+from jssr.phantom.tissues import TISSUES, Tissue
 
 PHASES = tuple(Phase)
 TIMING_SLOPE = 0.045

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from jssr.phantom.draw import Draw
 from jssr.spatial.fields import smooth_gaussian
-
-from .draw import Draw
 
 WARP_HALF_EXTENT_MM = 320.0
 WARP_STEP_MM = 10.0

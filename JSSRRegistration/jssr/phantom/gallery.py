@@ -8,10 +8,9 @@ from torch import Tensor
 from jssr.errors import InputError
 from jssr.io.atomic import whole_file
 from jssr.labels import Phase
-
-from .options import PairOptions, PatientOptions
-from .pair import make_pair
-from .patient import Patient, make_patient
+from jssr.phantom.options import PairOptions, PatientOptions
+from jssr.phantom.pair import make_pair
+from jssr.phantom.patient import Patient, make_patient
 
 LEVEL_HU, WIDTH_HU = 40.0, 400.0
 SHAPE_ZYX, SPACING_MM = (112, 128, 160), 2.5

@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from jssr.labels import label_index
-
-from .canvas import Box
-from .draw import Draw
-from .geometry import smooth_max
-from .pancreas import Pancreas
-from .scene import Scene
-from .tubes import Tubes, curve
+from jssr.phantom.canvas import Box
+from jssr.phantom.draw import Draw
+from jssr.phantom.geometry import smooth_max
+from jssr.phantom.pancreas import Pancreas
+from jssr.phantom.scene import Scene
+from jssr.phantom.tubes import Tubes, curve
 
 
 @dataclass(frozen=True)

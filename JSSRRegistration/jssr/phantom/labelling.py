@@ -8,8 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from jssr.labels import CLASS_COUNT
-
-from .tissues import Tissue
+from jssr.phantom.tissues import Tissue
 
 
 @dataclass(frozen=True)

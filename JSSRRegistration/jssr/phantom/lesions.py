@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import torch
 
-from .draw import Draw
-from .geometry import ellipsoid, rotation
-from .scene import Scene
-from .trees import points_inside
-from .viscera import LIVER_HIGH, LIVER_LOW, Liver
+from jssr.phantom.draw import Draw
+from jssr.phantom.geometry import ellipsoid, rotation
+from jssr.phantom.scene import Scene
+from jssr.phantom.trees import points_inside
+from jssr.phantom.viscera import LIVER_HIGH, LIVER_LOW, Liver
 
 KINDS = {"cyst": 0.3, "hcc": 0.25, "metastasis": 0.3, "haemangioma": 0.15}
 

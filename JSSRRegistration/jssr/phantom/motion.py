@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from jssr.phantom.draw import Draw, smooth_noise
+from jssr.phantom.geometry import rotation
+from jssr.phantom.options import PairOptions
+from jssr.phantom.patient import Patient
 from jssr.spatial.fields import compose_mm, exponentiate_mm, smooth_gaussian
 from jssr.spatial.warp import sample, voxel_coordinates, warp
-
-from .draw import Draw, smooth_noise
-from .geometry import rotation
-from .options import PairOptions
-from .patient import Patient
 
 STEP = 2
 STEP_LIMIT_MM = 4.0

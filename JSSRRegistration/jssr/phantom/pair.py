@@ -7,16 +7,15 @@ from torch import Tensor
 
 from jssr.hounsfield import AIR_HU
 from jssr.labels import Phase
+from jssr.phantom.contrast import PHASES, paint_hu, physiological_values, random_values, refill
+from jssr.phantom.draw import Draw
+from jssr.phantom.labelling import sample_labels
+from jssr.phantom.lesions import Lesion
+from jssr.phantom.motion import Motion, make_motion
+from jssr.phantom.options import OnPart, PairOptions, ignore_part
+from jssr.phantom.patient import Patient
+from jssr.phantom.scanner import field_of_view, scan
 from jssr.spatial.warp import sample, voxel_coordinates
-
-from .contrast import PHASES, paint_hu, physiological_values, random_values, refill
-from .draw import Draw
-from .labelling import sample_labels
-from .lesions import Lesion
-from .motion import Motion, make_motion
-from .options import OnPart, PairOptions, ignore_part
-from .patient import Patient
-from .scanner import field_of_view, scan
 
 Two = tuple[Tensor, Tensor]
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .draw import Draw
-from .geometry import lookup, smooth_max, spline_table
-from .scene import Scene
-from .tubes import curve
+from jssr.phantom.draw import Draw
+from jssr.phantom.geometry import lookup, smooth_max, spline_table
+from jssr.phantom.scene import Scene
+from jssr.phantom.tubes import curve
 
 TABLE_START, TABLE_STOP, TABLE_STEP = -80.0, 120.0, 0.5
 

@@ -7,27 +7,27 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .draw import Draw, smooth_noise
-from .frame import Frame, random_warp
-from .geometry import rotation, smooth_max
-from .gut import Filling, paint_gut, paint_stomach
-from .labelling import ReferenceLabels
-from .lesions import Lesion, paint_lesions
-from .options import OnPart, PatientOptions, ignore_part
-from .pancreas import draw_pancreas, paint_pancreas
-from .scene import Scene
-from .skeleton import paint_skeleton
-from .tissues import Tissue
-from .torso import draw_torso
-from .tubes import curve
-from .vessels import (
+from jssr.phantom.draw import Draw, smooth_noise
+from jssr.phantom.frame import Frame, random_warp
+from jssr.phantom.geometry import rotation, smooth_max
+from jssr.phantom.gut import Filling, paint_gut, paint_stomach
+from jssr.phantom.labelling import ReferenceLabels
+from jssr.phantom.lesions import Lesion, paint_lesions
+from jssr.phantom.options import OnPart, PatientOptions, ignore_part
+from jssr.phantom.pancreas import draw_pancreas, paint_pancreas
+from jssr.phantom.scene import Scene
+from jssr.phantom.skeleton import paint_skeleton
+from jssr.phantom.tissues import Tissue
+from jssr.phantom.torso import draw_torso
+from jssr.phantom.tubes import curve
+from jssr.phantom.vessels import (
     paint_aorta,
     paint_chest,
     paint_liver_vessels,
     paint_mesentery,
     paint_vena_cava,
 )
-from .viscera import (
+from jssr.phantom.viscera import (
     draw_liver,
     paint_adrenals,
     paint_gallbladder,

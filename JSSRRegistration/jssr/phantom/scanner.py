@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from jssr.hounsfield import AIR_HU
+from jssr.phantom.draw import Draw, smooth_noise
+from jssr.phantom.options import PairOptions
 from jssr.spatial.fields import smooth_along
-
-from .draw import Draw, smooth_noise
-from .options import PairOptions
 
 
 def scan(clean_hu: Tensor, spacing_mm: float, draw: Draw, options: PairOptions) -> Tensor:

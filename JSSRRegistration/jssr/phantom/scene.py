@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from .canvas import Box, Canvas, bounding_box
-from .draw import Draw
-from .frame import Frame
-from .tissues import CONTENT_TISSUES, LESION_TISSUES, TISSUES, Tissue, tissue_index
-from .torso import Torso, Trunk
-from .tubes import Tubes, draw_tubes, paint_tubes
+from jssr.phantom.canvas import Box, Canvas, bounding_box
+from jssr.phantom.draw import Draw
+from jssr.phantom.frame import Frame
+from jssr.phantom.tissues import CONTENT_TISSUES, LESION_TISSUES, TISSUES, Tissue, tissue_index
+from jssr.phantom.torso import Torso, Trunk
+from jssr.phantom.tubes import Tubes, draw_tubes, paint_tubes
 
 
 @dataclass

@@ -4,11 +4,11 @@ import math
 
 import torch
 
-from .draw import Draw, smooth_noise
-from .options import PairOptions
-from .pair import Pair, make_pair
-from .patient import Patient
-from .tissues import Tissue
+from jssr.phantom.draw import Draw, smooth_noise
+from jssr.phantom.options import PairOptions
+from jssr.phantom.pair import Pair, make_pair
+from jssr.phantom.patient import Patient
+from jssr.phantom.tissues import Tissue
 
 SHAPE_COUNT = 14
 SHAPES_OPTIONS = PairOptions(contrast="random", residual=2.5)

@@ -5,11 +5,11 @@ import math
 import torch
 from torch import Tensor
 
-from .canvas import Box
-from .geometry import ellipsoid, smooth_max, smooth_min, spline_table
-from .scene import Scene
-from .torso import LEVELS, TABLE_START, TABLE_STEP, TABLE_STOP
-from .tubes import Tubes, curve
+from jssr.phantom.canvas import Box
+from jssr.phantom.geometry import ellipsoid, smooth_max, smooth_min, spline_table
+from jssr.phantom.scene import Scene
+from jssr.phantom.torso import LEVELS, TABLE_START, TABLE_STEP, TABLE_STOP
+from jssr.phantom.tubes import Tubes, curve
 
 
 def paint_skeleton(scene: Scene) -> None:

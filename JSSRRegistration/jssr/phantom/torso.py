@@ -6,8 +6,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .draw import Draw
-from .geometry import lookup, smooth_max, smooth_min, spline_table
+from jssr.phantom.draw import Draw
+from jssr.phantom.geometry import lookup, smooth_max, smooth_min, spline_table
 
 LEVELS = (-260.0, -190.0, -120.0, -40.0, 40.0, 110.0, 170.0, 240.0)
 TABLE_START, TABLE_STOP, TABLE_STEP = -300.0, 300.0, 1.0

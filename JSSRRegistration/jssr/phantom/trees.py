@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .draw import Draw
-from .tubes import Tubes
+from jssr.phantom.draw import Draw
+from jssr.phantom.tubes import Tubes
 
 
 def points_inside(

@@ -8,8 +8,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .canvas import FAR_MM, Box, Canvas
-from .frame import Frame
+from jssr.phantom.canvas import FAR_MM, Box, Canvas
+from jssr.phantom.frame import Frame
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor
 
-from .draw import Draw
-from .geometry import smooth_max
-from .pancreas import Pancreas
-from .scene import Scene
-from .trees import grow_tree, points_inside
-from .tubes import Tubes, curve
-from .viscera import LIVER_HIGH, LIVER_LOW, Liver
+from jssr.phantom.draw import Draw
+from jssr.phantom.geometry import smooth_max
+from jssr.phantom.pancreas import Pancreas
+from jssr.phantom.scene import Scene
+from jssr.phantom.trees import grow_tree, points_inside
+from jssr.phantom.tubes import Tubes, curve
+from jssr.phantom.viscera import LIVER_HIGH, LIVER_LOW, Liver
 
 SPLENIC_HILUM = [92.0, 22.0, 38.0]
 

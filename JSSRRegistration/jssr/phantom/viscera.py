@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .canvas import Box
-from .draw import Draw
-from .geometry import ellipsoid, rotation, smooth_max
-from .scene import Scene
-from .torso import Torso, Trunk
-from .tubes import curve
+from jssr.phantom.canvas import Box
+from jssr.phantom.draw import Draw
+from jssr.phantom.geometry import ellipsoid, rotation, smooth_max
+from jssr.phantom.scene import Scene
+from jssr.phantom.torso import Torso, Trunk
+from jssr.phantom.tubes import curve
 
 LIVER_LOW, LIVER_HIGH = [-165.0, -125.0, -130.0], [125.0, 100.0, 135.0]
 LIVER_EXTENT = torch.tensor(LIVER_HIGH) - torch.tensor(LIVER_LOW)
