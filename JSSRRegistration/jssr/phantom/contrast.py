@@ -14,6 +14,9 @@ TIMING_SLOPE = 0.045
 UPTAKE_SD = 0.08
 BLOOD_UPTAKE_SD = 0.04
 """Blood carries the dose itself; what it shows varies less than what tissues take up of it."""
+LIVER_WITHOUT_FAT_HU = 3.0
+"""How much brighter than the table's ranges a liver without fat is: those are of all patients, and
+fatty livers lower their mean by about as much."""
 
 SAME_BLOOD = {
     "artery": "aorta",
@@ -81,7 +84,7 @@ def physiological_values(
         later = middle[:, min(number + 1, 3)] - middle[:, number - 1]
         values = values + TIMING_SLOPE * own.normal(0.0, 1.0, 2.0) * later
     lowered = torch.tensor([tissue.name == "liver" for tissue in tissues])
-    return torch.where(lowered, values - fatty + 3.0, values)
+    return torch.where(lowered, values - fatty + LIVER_WITHOUT_FAT_HU, values)
 
 
 def random_values(tissues: tuple[Tissue, ...], draw: Draw) -> Tensor:

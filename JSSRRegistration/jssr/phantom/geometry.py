@@ -23,7 +23,10 @@ def smooth_min(first: Tensor, second: Tensor | float, blend: float) -> Tensor:
 
 
 def rotation(x: float, y: float, z: float) -> Tensor:
-    """Rotation matrix (3, 3) about the x, then y, then z axis; angles in degrees."""
+    """Rotation matrix (3, 3) about the x, then y, then z axis; angles in degrees.
+
+    Right-handed about x and z, but left-handed about y: a positive angle there turns x towards z.
+    """
     matrix = torch.eye(3, dtype=torch.float64)
     for axis, degrees in enumerate((x, y, z)):
         angle = torch.deg2rad(torch.tensor(degrees, dtype=torch.float64))

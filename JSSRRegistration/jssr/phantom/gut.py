@@ -19,7 +19,7 @@ from jssr.phantom.tubes import Tubes, curve
 class Filling:
     """Contents of one piece of gut: gas above (in front), something else below.
 
-    The numbers are entries of the patient's tissue list; ``between scans`` they may change.
+    The numbers are entries of the patient's tissue list, whose values may change between scans.
     """
 
     gas: int

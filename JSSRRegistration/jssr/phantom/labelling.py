@@ -16,8 +16,8 @@ class ReferenceLabels:
     """Labels of a patient's padded grid, flattened.
 
     ``shape`` is that grid's, ``first`` and ``second`` (uint8) label the two tissues of each voxel,
-    ``share`` is the part of the first, ``mixed`` (bool) marks voxels from which a cell of eight
-    with several labels starts.
+    ``share`` is the part of the first. ``mixed`` (bool): the 2×2×2 cell that starts here holds
+    more than one label.
     """
 
     shape: tuple[int, int, int]

@@ -76,9 +76,9 @@ def field_of_view(shape: tuple[int, int, int], draw: Draw, artefacts: float) -> 
     """Voxels (bool) that the scan covers: all, a circle, or a narrow crop of a larger scan."""
     valid = torch.ones(shape, dtype=torch.bool)
     if draw.chance(0.2 * artefacts):
-        for axis, smallest in ((1, 0.5), (2, 0.5)):
+        for axis in (1, 2):
             size = shape[axis]
-            keep = round(draw.uniform(smallest, 0.85) * size)
+            keep = round(draw.uniform(0.5, 0.85) * size)
             start = round((size - keep) * draw.uniform(0.1, 0.7))
             inside = torch.zeros(size, dtype=torch.bool)
             inside[start : start + keep] = True

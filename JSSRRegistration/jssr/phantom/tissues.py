@@ -1,7 +1,8 @@
 """Every tissue the phantom is painted with: label, attenuation per phase, texture.
 
-The ranges follow the published enhancement of multi-phase liver CT (aorta, spleen, liver,
-portal and hepatic veins: mean enhancement in 171 patients) and textbook values elsewhere.
+Aorta, spleen, liver, portal and hepatic veins in the arterial and the portal-venous phase rest on
+mean enhancement measured by multi-detector CT in 171 patients (the publication is not on record);
+the other ranges are typical values, chosen.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ class Tissue:
     """One tissue: ``hu`` holds a range (low, high) for each phase in the order of ``Phase``.
 
     ``fine`` and ``coarse`` are the amplitudes in HU of texture at the scale of voxels and of
-    centimetres; ``enhancing`` says whether random contrast may give it any value.
+    centimetres; ``soft`` says whether random contrast may give it any value (air, lung and bone
+    keep theirs).
     """
 
     name: str

@@ -186,7 +186,8 @@ def _portal_tree(scene: Scene, draw: Draw, inside, splenic: list[list[float]]) -
     right = curve([hilum, [-58.0, -4.0, 38.0], [-78.0, 2.0, 40.0]], [5.2, 5.0, 4.2])
     left = curve([hilum, [-20.0, -30.0, 46.0], [-2.0, -44.0, 54.0]], [4.6, 4.2, 3.8])
     targets = points_inside(draw, inside, LIVER_LOW, LIVER_HIGH, 260, 5.0)
-    to_left = targets[:, 0] > -28.0 - 0.3 * targets[:, 1].clamp(max=0.0) * 0.3
+    # Towards the front the border between the lobes leans to the left.
+    to_left = targets[:, 0] > -28.0 - 0.09 * targets[:, 1].clamp(max=0.0)
     trees = trunk + supply + right + left
     for stem, chosen in ((right, ~to_left), (left, to_left)):
         if bool(chosen.any()):
