@@ -27,7 +27,6 @@ class PatientOptions:
     center_z_mm: float | None = None
     shape_variety: float = 1.0
     lesions: int | None = None
-    arms_probability: float = 0.08
     table_probability: float = 0.5
     motion_margin_mm: float = 30.0
 

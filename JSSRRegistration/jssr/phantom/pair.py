@@ -34,7 +34,7 @@ class Pair:
             a voxel that the other scan covers; not at the sliding wall, not in gut contents.
         fixed_valid, moving_valid: bool, the fields of view.
         moving_in_fixed_phase_hu: noise-free moving anatomy in the fixed scan's contrast.
-        fixed_clean_hu, moving_clean_hu: the scans without blur, noise and artefacts.
+        moving_clean_hu: the moving scan without blur, noise and artefacts.
         fixed_phase, moving_phase: None where contrast is random.
         spacing_mm: isotropic voxel size.
         lesions: with their position in the fixed scan.
@@ -51,7 +51,6 @@ class Pair:
     fixed_valid: Tensor
     moving_valid: Tensor
     moving_in_fixed_phase_hu: Tensor
-    fixed_clean_hu: Tensor
     moving_clean_hu: Tensor
     fixed_phase: Phase | None
     moving_phase: Phase | None
@@ -136,7 +135,6 @@ def make_pair(
         fixed_valid=fixed_valid,
         moving_valid=moving_valid,
         moving_in_fixed_phase_hu=answer,
-        fixed_clean_hu=fixed_clean,
         moving_clean_hu=moving_clean,
         fixed_phase=contrast.fixed_phase,
         moving_phase=contrast.moving_phase,

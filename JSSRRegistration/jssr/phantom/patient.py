@@ -232,7 +232,7 @@ def _paint_surroundings(scene: Scene, options: PatientOptions) -> None:
         slab = torch.maximum((surface - 9.0).abs() - 9.0, x.abs() - 210.0)
         scene.paint("table_shell", slab, whole)
         scene.paint("table", slab + draw.uniform(1.0, 2.5), whole)
-    if draw.chance(options.arms_probability):
+    if draw.chance(0.08):
         for side in (-1.0, 1.0):
             out = side * (max(torso.half_width) + torso.wall + 1.2 * max(torso.fat) + 48.0)
             line = [[out, 20.0, -300.0], [out, 25.0, 0.0], [0.95 * out, 30.0, 300.0]]
