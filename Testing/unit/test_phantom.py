@@ -9,10 +9,10 @@ import torch
 
 from jssr.labels import LABELS, Phase, label_index
 from jssr.phantom import (
-    Pair,
     PairOptions,
     Patient,
     PatientOptions,
+    PhantomPair,
     make_pair,
     make_patient,
     make_shapes_pair,
@@ -34,15 +34,15 @@ def patient() -> Patient:
 
 
 @pytest.fixture(scope="module")
-def pair(patient: Patient) -> Pair:
+def pair(patient: Patient) -> PhantomPair:
     return make_pair(patient, 1, options=CLEAN)
 
 
-def volumes(pair: Pair) -> dict[str, torch.Tensor]:
+def volumes(pair: PhantomPair) -> dict[str, torch.Tensor]:
     return {name: value for name, value in vars(pair).items() if isinstance(value, torch.Tensor)}
 
 
-def test_pair_has_the_promised_tensors(pair: Pair) -> None:
+def test_pair_has_the_promised_tensors(pair: PhantomPair) -> None:
     for name, volume in volumes(pair).items():
         fields = name in ("fixed_to_moving_mm", "moving_to_fixed_mm")
         assert volume.shape == ((3, *SHAPE) if fields else SHAPE), name
@@ -61,7 +61,9 @@ def test_scans_hold_whole_hounsfield_units_within_the_range_of_a_scanner(patient
         assert volume.min() >= -1024 and volume.max() <= 3071
 
 
-def test_same_seed_gives_the_same_whatever_was_made_before(patient: Patient, pair: Pair) -> None:
+def test_same_seed_gives_the_same_whatever_was_made_before(
+    patient: Patient, pair: PhantomPair
+) -> None:
     torch.rand(7)
     make_patient(8, (16, 16, 16), 12.0)
     again = make_pair(make_patient(3, SHAPE, SPACING, options=CENTERED), 1, options=CLEAN)
@@ -69,7 +71,7 @@ def test_same_seed_gives_the_same_whatever_was_made_before(patient: Patient, pai
         assert torch.equal(volume, getattr(again, name)), name
 
 
-def test_other_seeds_give_other_pairs_and_patients(patient: Patient, pair: Pair) -> None:
+def test_other_seeds_give_other_pairs_and_patients(patient: Patient, pair: PhantomPair) -> None:
     other = make_pair(patient, 2, options=CLEAN)
     assert not torch.equal(other.fixed_to_moving_mm, pair.fixed_to_moving_mm)
     assert not torch.equal(make_patient(4, SHAPE, SPACING, options=CENTERED).first, patient.first)
@@ -84,7 +86,7 @@ def test_without_motion_both_scans_show_the_same_place(patient: Patient) -> None
     assert differs[pair.fixed_truth].float().mean() < 0.05  # next to the gut's new contents
 
 
-def test_anatomy_lies_where_it_belongs(pair: Pair) -> None:
+def test_anatomy_lies_where_it_belongs(pair: PhantomPair) -> None:
     place = {}
     for label in LABELS:
         found = (pair.fixed_labels == label.index).nonzero().double()
@@ -113,7 +115,7 @@ def test_the_radius_of_a_lesion_is_that_of_its_voxels(seed: int) -> None:
     assert lesion.radius_mm == pytest.approx((0.75 * volume_mm3 / np.pi) ** (1 / 3), rel=0.03)
 
 
-def test_displacement_warps_moving_onto_fixed_in_simpleitk(pair: Pair) -> None:
+def test_displacement_warps_moving_onto_fixed_in_simpleitk(pair: PhantomPair) -> None:
     geometry = pair_geometry(pair)
     moving = geometry.image(pair.moving_in_fixed_phase_hu.numpy())
     field = geometry.vector_image(pair.fixed_to_moving_mm.numpy())
@@ -131,7 +133,7 @@ def test_displacement_warps_moving_onto_fixed_in_simpleitk(pair: Pair) -> None:
     assert after[inside].mean() < 0.5 * before[inside].mean()
 
 
-def test_forward_and_inverse_cancel_and_nothing_folds(pair: Pair) -> None:
+def test_forward_and_inverse_cancel_and_nothing_folds(pair: PhantomPair) -> None:
     spacing = (SPACING,) * 3
     forward, inverse = pair.fixed_to_moving_mm[None], pair.moving_to_fixed_mm[None]
     for first, second, mask in (
@@ -179,7 +181,7 @@ def test_organs_follow_the_diaphragm_as_in_patients_and_the_spine_stays(patient:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_makes_the_same_patient_and_pair(patient: Patient, pair: Pair) -> None:
+def test_a_gpu_makes_the_same_patient_and_pair(patient: Patient, pair: PhantomPair) -> None:
     there = make_patient(3, SHAPE, SPACING, device="cuda", options=CENTERED)
     other = make_pair(there, 1, options=CLEAN)
     same_hu = (other.fixed_hu.cpu() - pair.fixed_hu).abs() <= 1.0

@@ -12,7 +12,7 @@ import SimpleITK as sitk
 
 from jssr.errors import Cancelled, InputError
 from jssr.labels import Phase
-from jssr.phantom import Pair, PairOptions, Patient, make_pair
+from jssr.phantom import PairOptions, Patient, PhantomPair, make_pair
 from jssr.registration.result import Output, Refine
 from jssr.service import phantom
 from jssr.service.client import worker_command, worker_environment
@@ -169,7 +169,7 @@ def test_the_phases_of_a_phantom_patient_are_one_examination(
 ) -> None:
     drawn = []
 
-    def note(patient: Patient, seed: int, *, options: PairOptions) -> Pair:
+    def note(patient: Patient, seed: int, *, options: PairOptions) -> PhantomPair:
         drawn.append((seed, options.physiology_seed))
         return make_pair(patient, seed, options=options)
 

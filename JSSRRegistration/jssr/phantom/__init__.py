@@ -2,16 +2,16 @@
 
 from jssr.phantom.lesions import Lesion
 from jssr.phantom.options import PairOptions, PatientOptions
-from jssr.phantom.pair import Pair, make_pair
+from jssr.phantom.pair import PhantomPair, make_pair
 from jssr.phantom.patient import Patient, make_patient
 from jssr.phantom.shapes import make_shapes_pair, make_shapes_patient
 
 __all__ = [
     "Lesion",
-    "Pair",
     "PairOptions",
     "Patient",
     "PatientOptions",
+    "PhantomPair",
     "make_pair",
     "make_patient",
     "make_shapes_pair",

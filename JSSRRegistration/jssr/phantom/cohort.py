@@ -16,7 +16,7 @@ from jssr.io.images import write_image
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
 from jssr.phantom.options import PairOptions, PatientOptions
-from jssr.phantom.pair import Pair, make_pair
+from jssr.phantom.pair import PhantomPair, make_pair
 from jssr.phantom.patient import make_patient
 from jssr.phantom.shapes import make_shapes_pair
 from jssr.spatial.geometry import Geometry
@@ -89,7 +89,7 @@ def is_current(folder: Path) -> bool:
     return bool(manifest) and manifest.get("generator", 1) == GENERATOR
 
 
-def pair_geometry(pair: Pair) -> Geometry:
+def pair_geometry(pair: PhantomPair) -> Geometry:
     """The grid of both scans of a pair."""
     z, y, x = pair.fixed_hu.shape
     return Geometry((x, y, z), (pair.spacing_mm, pair.spacing_mm, pair.spacing_mm), pair.origin_mm)
@@ -113,7 +113,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _write_pair(pair: Pair, root: Path, name: str, *, organs: bool) -> dict[str, Any]:
+def _write_pair(pair: PhantomPair, root: Path, name: str, *, organs: bool) -> dict[str, Any]:
     (root / name).mkdir()
     geometry = pair_geometry(pair)
     entry: dict[str, Any] = {

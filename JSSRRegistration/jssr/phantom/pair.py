@@ -21,7 +21,7 @@ Two = tuple[Tensor, Tensor]
 
 
 @dataclass(frozen=True)
-class Pair:
+class PhantomPair:
     """A fixed and a moving scan on the same axis-aligned grid (LPS, identity direction).
 
     All volumes are (z, y, x), displacements (3, z, y, x) float32 in x, y, z order, LPS mm.
@@ -81,7 +81,7 @@ def make_pair(
     *,
     options: PairOptions | None = None,
     on_part: OnPart = ignore_part,
-) -> Pair:
+) -> PhantomPair:
     """Draw a pair of scans of a patient: new motion, contrast, noise and field of view.
 
     Args:
@@ -123,7 +123,7 @@ def make_pair(
         (fixed_index, moving_index),
         (fixed_valid, moving_valid),
     )
-    pair = Pair(
+    pair = PhantomPair(
         fixed_hu=scans[0],
         moving_hu=scans[1],
         fixed_labels=fixed_labels,

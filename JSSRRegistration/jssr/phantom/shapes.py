@@ -6,7 +6,7 @@ import torch
 
 from jssr.phantom.draw import Draw, smooth_noise
 from jssr.phantom.options import PairOptions
-from jssr.phantom.pair import Pair, make_pair
+from jssr.phantom.pair import PhantomPair, make_pair
 from jssr.phantom.patient import Patient
 from jssr.phantom.tissues import Tissue
 
@@ -82,7 +82,7 @@ def make_shapes_pair(
     *,
     device: torch.device | str = "cpu",
     options: PairOptions | None = None,
-) -> Pair:
+) -> PhantomPair:
     """A pair of scans of random shapes with random contrast, independent in the two scans."""
     patient = make_shapes_patient(seed, shape_zyx, spacing_mm, device=device)
     return make_pair(patient, seed, options=options or SHAPES_OPTIONS)

@@ -12,7 +12,7 @@ from jssr.io.atomic import OutputFolder
 from jssr.io.images import write_image
 from jssr.labels import Phase
 from jssr.phantom.options import PairOptions, PatientOptions
-from jssr.phantom.pair import Pair, make_pair
+from jssr.phantom.pair import PhantomPair, make_pair
 from jssr.phantom.patient import Patient, make_patient
 from jssr.service.protocol import PhantomJob
 from jssr.service.server import JobContext
@@ -42,7 +42,7 @@ def make_phantom(job: PhantomJob, context: JobContext) -> Mapping[str, Any]:
 
 def _scans(
     patient: Patient, seed: int, context: JobContext
-) -> Iterator[tuple[Phase, Pair, torch.Tensor]]:
+) -> Iterator[tuple[Phase, PhantomPair, torch.Tensor]]:
     """Each phase with its scan; the portal-venous one is where the patient was drawn."""
     others = [phase for phase in Phase if phase is not Phase.PORTAL_VENOUS]
     for number, phase in enumerate(others):
@@ -62,7 +62,7 @@ def _scans(
         yield phase, pair, pair.moving_hu
 
 
-def _image(pair: Pair, scan: torch.Tensor) -> sitk.Image:
+def _image(pair: PhantomPair, scan: torch.Tensor) -> sitk.Image:
     image = sitk.GetImageFromArray(scan.round().to(torch.int16).cpu().numpy())
     image.SetSpacing([pair.spacing_mm] * 3)
     image.SetOrigin(pair.origin_mm)

@@ -8,7 +8,14 @@ from torch.nn.functional import avg_pool3d
 
 from jssr.errors import InputError
 from jssr.labels import CLASS_COUNT
-from jssr.phantom import Pair, PairOptions, Patient, make_pair, make_patient, make_shapes_pair
+from jssr.phantom import (
+    PairOptions,
+    Patient,
+    PhantomPair,
+    make_pair,
+    make_patient,
+    make_shapes_pair,
+)
 from jssr.spatial.warp import isotropic, warp
 from jssr.training.config import DataConfig
 from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth, collate
@@ -156,7 +163,7 @@ class PhantomStream:
         return _TRAINING_SEEDS * (1 + self._seed) + self._rank + self._world_size * number
 
 
-def compact(pair: Pair) -> PairBatch:
+def compact(pair: PhantomPair) -> PairBatch:
     """A phantom pair as a batch of one: HU as int16, fields on the half-resolution grid.
 
     The fixed anatomy in the moving phase is the moving scan pulled through the true field, where
