@@ -47,6 +47,8 @@ def matching_costs(
     moving = F.pad(moving, around, mode="replicate")
     moving_energy = moving.square().view(moving_shape).mean(dim=2)
     moving_valid = F.pad(moving_valid, around)
+    # As much as half a voxel of the 3³: where any are real, they decide.
+    neutral_weight = 0.02
     costs: list[torch.Tensor] = []
     for o in offsets:
         product = window(moving, radius, o[0], o[1], o[2]) * fixed
@@ -54,7 +56,9 @@ def matching_costs(
         squared = energy - 2.0 * product.view(by_kind).mean(dim=2)
         valid = window(moving_valid, radius, o[0], o[1], o[2]) * fixed_valid
         pooled = F.avg_pool3d(box_mean(torch.cat((squared * valid, valid), dim=1)), pool)
-        costs.append((pooled[:, :-1] + 0.02 * neutral) / (pooled[:, -1:] + 0.02))
+        costs.append(
+            (pooled[:, :-1] + neutral_weight * neutral) / (pooled[:, -1:] + neutral_weight)
+        )
     return torch.stack(costs, dim=2)
 
 

@@ -14,7 +14,21 @@ from jssr.spatial.warp import isotropic, warp
 STAGES = ((8, 4, 2), (8, 4, 1), (4, 2, 1), (4, 2, 1), (2, 2, 1))
 """Each stage's velocity grid and feature grid, in working voxels, and its radius on the latter."""
 
+ENCODER_SCALES: list[int] = [2, 4, 8]
+"""Working voxels along one voxel of each of the encoder's levels."""
+
 SQUARINGS = 5
+
+NEUTRAL_COST = 0.08
+"""Cost of an offset about which no real voxel says anything: about half the mean squared difference
+of unrelated learned features, unit vectors of 12 channels."""
+
+SHARPNESS = (100.0, 100.0, 1.0)
+"""Logits per unit of cost before training, of the kinds in :class:`Stage`'s order: structure
+matches from the first step, learned features cannot yet."""
+
+DISPLACEMENT_SCALE = 0.1
+"""Per feature voxel: brings displacements of several voxels to the size of the other evidence."""
 
 
 class Encoder(nn.Module):
@@ -52,11 +66,13 @@ class Stage(nn.Module):
         super().__init__()
         self.radius = radius
         self.pool = pool
+        self.neutral_cost = NEUTRAL_COST
+        self.displacement_scale = DISPLACEMENT_SCALE
         self.offsets = search_offsets(radius)
         self.register_buffer(
             "offsets_xyz", torch.tensor(self.offsets, dtype=torch.float32).flip(1), persistent=False
         )
-        self.sharpness = nn.Parameter(torch.tensor([100.0, 100.0, 1.0]).log())
+        self.sharpness = nn.Parameter(torch.tensor(SHARPNESS).log())
         width = config.register_head
         # Per kind and combined: mean offset and peak; the field so far; both masks; features.
         inputs = 4 * 4 + 3 + 2 + config.register_features
@@ -89,7 +105,7 @@ class Stage(nn.Module):
             2,
             self.radius,
             self.offsets,
-            0.08,
+            self.neutral_cost,
             self.pool,
         )
         learned_costs = matching_costs(
@@ -100,7 +116,7 @@ class Stage(nn.Module):
             1,
             self.radius,
             self.offsets,
-            0.08,
+            self.neutral_cost,
             self.pool,
         )
         costs = torch.cat((structure_costs, learned_costs), dim=1)
@@ -111,7 +127,7 @@ class Stage(nn.Module):
             mean, kind_peak = expected_offset(logits[:, kind], self.offsets_xyz)
             evidence.append(mean)
             evidence.append(kind_peak)
-        evidence.append(0.1 * displacement)
+        evidence.append(self.displacement_scale * displacement)
         evidence.append(F.avg_pool3d(moving_valid, self.pool))
         evidence.append(F.avg_pool3d(fixed_valid, self.pool))
         evidence.append(context)
@@ -130,6 +146,7 @@ class Register(nn.Module):
         self.pairs = STRUCTURE_PAIRS
         self.squarings = SQUARINGS
         self.encoder = Encoder(config)
+        self.encoder_scales = ENCODER_SCALES
         self.scales = [(grid, features) for grid, features, _ in STAGES]
         self.stages = nn.ModuleList(
             Stage(config, radius, grid // features) for grid, features, radius in STAGES
@@ -197,7 +214,8 @@ class Register(nn.Module):
         answers: list[tuple[torch.Tensor, torch.Tensor]] = []
         for i, stage in enumerate(self.stages):
             grid, scale = self.scales[i]
-            level, grid_level = scale // 4, grid // 4
+            level = self.encoder_scales.index(scale)
+            grid_level = self.encoder_scales.index(grid)
             spacing = isotropic(spacing_mm * grid)
             feature_mm = spacing_mm * scale
             forward = resample_field(forward, [n // grid for n in taper.shape[2:]])
