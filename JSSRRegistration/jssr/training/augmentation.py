@@ -1,6 +1,5 @@
 """Vary a pair on the training device: images, labels and true fields alike."""
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +7,8 @@ import torch
 from torch import Tensor
 
 from jssr.hounsfield import AIR_HU
+from jssr.spatial.fields import smooth_along
+from jssr.spatial.linear import rotation
 from jssr.spatial.warp import Spacing, sample, voxel_coordinates
 from jssr.training.config import AugmentationConfig
 from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth
@@ -101,12 +102,8 @@ def random_affine(
     """A 4x4 affine about the grid's centre: rotations, one scale an axis, a shift."""
     angles = np.radians(generator.uniform(-degrees, degrees, 3))
     matrix = np.eye(4)
-    for axis, angle in enumerate(angles):
-        turn = np.eye(3)
-        first, second = (axis + 1) % 3, (axis + 2) % 3
-        turn[first, first] = turn[second, second] = math.cos(angle)
-        turn[first, second], turn[second, first] = -math.sin(angle), math.sin(angle)
-        matrix[:3, :3] = matrix[:3, :3] @ turn
+    for axis, angle in zip(np.eye(3), angles, strict=True):
+        matrix = matrix @ rotation(angle * axis, np.zeros(3))
     matrix[:3, :3] = matrix[:3, :3] * generator.uniform(1 - scaling, 1 + scaling, 3)
     matrix[:3, 3] = generator.uniform(-translation_mm, translation_mm, 3)
     return matrix
@@ -199,7 +196,8 @@ def _truth_scaled(truth: Truth, fixed: tuple[float, float], moving: tuple[float,
 def _degraded(hu: Tensor, config: AugmentationConfig, generator: np.random.Generator) -> Tensor:
     """Thick slices and noise, each with its probability."""
     if generator.random() < config.blur:
-        hu = _thick_slices(hu, int(generator.integers(1, 3)))
+        # Along z alone, as reconstruction in slices of two or four voxels does.
+        hu = smooth_along(hu, [0.6 * int(generator.integers(1, 3)), 0.0, 0.0])
     if generator.random() < config.noise:
         source = torch.Generator(hu.device).manual_seed(int(generator.integers(2**62)))
         noise = torch.randn(hu.shape, generator=source, device=hu.device, dtype=hu.dtype)
@@ -240,19 +238,28 @@ def _scan_moved(
 
 
 def _truth_moved(truth: Truth, fixed: np.ndarray, moving: np.ndarray, spacing_mm: Spacing) -> Truth:
-    there, there_mask = _field_moved(
+    fixed_to_moving_mm, fixed_mask = _field_moved(
         truth.fixed_to_moving_mm, truth.fixed_mask, fixed, moving, spacing_mm
     )
-    back, back_mask = _field_moved(
+    moving_to_fixed_mm, moving_mask = _field_moved(
         truth.moving_to_fixed_mm, truth.moving_mask, moving, fixed, spacing_mm
     )
-    ahead_hu, ahead_mask, _ = _scan_moved(
+    synthesis_hu, synthesis_mask, _ = _scan_moved(
         truth.synthesis_hu, truth.synthesis_mask, None, moving, spacing_mm
     )
     reverse_hu, reverse_mask, _ = _scan_moved(
         truth.reverse_synthesis_hu, truth.reverse_synthesis_mask, None, fixed, spacing_mm
     )
-    return Truth(there, back, there_mask, back_mask, ahead_hu, reverse_hu, ahead_mask, reverse_mask)
+    return Truth(
+        fixed_to_moving_mm,
+        moving_to_fixed_mm,
+        fixed_mask,
+        moving_mask,
+        synthesis_hu,
+        reverse_hu,
+        synthesis_mask,
+        reverse_mask,
+    )
 
 
 def _field_moved(
@@ -290,13 +297,3 @@ def _applied(matrix: np.ndarray, points: Tensor) -> Tensor:
     linear = torch.as_tensor(matrix[:3, :3], dtype=points.dtype, device=points.device)
     shift = torch.as_tensor(matrix[:3, 3], dtype=points.dtype, device=points.device)
     return torch.einsum("ij,bjzyx->bizyx", linear, points) + shift.view(1, 3, 1, 1, 1)
-
-
-def _thick_slices(hu: Tensor, factor: int) -> Tensor:
-    """Smoothing along z alone, as reconstruction in slices of ``2 factor`` voxels does."""
-    sigma = 0.6 * factor
-    offsets = torch.arange(-2 * factor, 2 * factor + 1, device=hu.device, dtype=hu.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1, 1)
-    padded = torch.nn.functional.pad(hu, (0, 0, 0, 0, 2 * factor, 2 * factor), mode="replicate")
-    return torch.nn.functional.conv3d(padded, kernel)
