@@ -13,15 +13,14 @@ def label_fractions(labels: Tensor, classes: int) -> Tensor:
     return avg_pool3d(one_hot.scatter_(1, labels.long()[:, None], 1.0), 2)
 
 
-def soft_dice(
-    first: Tensor, second: Tensor, mask: Tensor | None = None, smooth: float = 1.0
-) -> Tensor:
-    """Soft Dice ``(2 sum pq + s) / (sum p + sum q + s)`` of every sample and class.
+def soft_dice(first: Tensor, second: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Soft Dice ``(2 sum pq + 1) / (sum p + sum q + 1)`` of every sample and class.
+
+    The one voxel more lets a class that is absent from both agree.
 
     Args:
         first, second: probabilities, (B, K, z, y, x).
         mask: (B, 1, z, y, x), voxels that count.
-        smooth: ``s`` in voxels; a class absent from both gives one.
 
     Returns:
         (B, K).
@@ -31,7 +30,7 @@ def soft_dice(
         first, second = first * mask, second * mask
     shared = (first * second).flatten(2).sum(2)
     total = first.flatten(2).sum(2) + second.flatten(2).sum(2)
-    return (2 * shared + smooth) / (total + smooth)
+    return (2 * shared + 1) / (total + 1)
 
 
 def dice_consistency(

@@ -6,6 +6,10 @@ from torch.nn.functional import avg_pool3d
 
 from jssr.training.losses.reduce import full_precision, masked_mean
 
+FLAT_VARIANCE = 1e-4
+"""In squared intensity of the networks, where the window spans 2: patches that vary less are flat
+and have no correlation."""
+
 
 def joint_l1(warped: Tensor, fixed: Tensor, mask: Tensor | None = None) -> Tensor:
     """``E || tau(G(x, y)) - y ||_1``: synthesis and registration loss of the paper in one.
@@ -26,19 +30,17 @@ def local_correlation_loss(
     second: Tensor,
     mask: Tensor | None = None,
     radius: int = 2,
-    epsilon: float = 1e-4,
 ) -> Tensor:
     """One minus the mean squared local correlation coefficient over cubes.
 
-    ``cc = cov(a, b)^2 / (var a * var b + epsilon^2)`` in cubes of ``2 radius + 1`` voxels. Means
-    are taken off globally before squaring and variances are held at zero from below:
-    ``E[a^2] - E[a]^2`` of a flat patch must not turn negative.
+    ``cc = cov(a, b)^2 / (var a * var b + e^2)`` in cubes of ``2 radius + 1`` voxels, ``e`` being
+    ``FLAT_VARIANCE``. Means are taken off globally before squaring and variances are held at zero
+    from below: ``E[a^2] - E[a]^2`` of a flat patch must not turn negative.
 
     Args:
         first, second: (B, 1, z, y, x).
         mask: (B, 1, z, y, x), centres of cubes that count.
         radius: half width of the cube, voxels.
-        epsilon: keeps flat patches at no correlation; a variance, in squared intensity.
 
     Returns:
         A scalar between 0 (related everywhere) and 1.
@@ -58,5 +60,5 @@ def local_correlation_loss(
     variance_a = (square_a - mean_a.square()).clamp_min(0)
     variance_b = (square_b - mean_b.square()).clamp_min(0)
     covariance = product - mean_a * mean_b
-    correlation = covariance.square() / (variance_a * variance_b + epsilon * epsilon)
+    correlation = covariance.square() / (variance_a * variance_b + FLAT_VARIANCE * FLAT_VARIANCE)
     return masked_mean(1 - correlation.clamp_max(1), mask)
