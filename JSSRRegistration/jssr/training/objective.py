@@ -205,12 +205,12 @@ class Objective(nn.Module):
         weights: LossWeights,
         stage: StageName,
     ) -> None:
-        there, back = views.levels[-1]
+        fixed_to_moving_mm, moving_to_fixed_mm = views.levels[-1]
         moving_valid = avg_pool3d(full_precision(pair.moving_valid), 2)
-        seen = warp(moving_valid, there, self.field_spacing_mm, padding="zeros")
+        seen = warp(moving_valid, fixed_to_moving_mm, self.field_spacing_mm, padding="zeros")
         seen = (seen * avg_pool3d(full_precision(pair.fixed_valid), 2)).detach()
         self._add_similarity(terms, views, seen, weights)
-        self._add_deformation(terms, pair, there, back, weights)
+        self._add_deformation(terms, pair, fixed_to_moving_mm, moving_to_fixed_mm, weights)
         if stage == "joint":
             self._add_consistency(terms, views, synthesized_logits, seen, weights)
             self._add_own_labels(terms, pair, views, weights)
@@ -222,7 +222,7 @@ class Objective(nn.Module):
             classes = self._config.networks_config().classes
             moving = overlap.label_fractions(pair.moving_labels, classes)
             fixed = overlap.label_fractions(pair.fixed_labels, classes)
-            moved = warp(moving, there, self.field_spacing_mm)
+            moved = warp(moving, fixed_to_moving_mm, self.field_spacing_mm)
             value = overlap.dice_consistency(moved, fixed, seen, pair.classes)
             terms.add("true_labels", value, weights.true_labels)
         if pair.truth is not None:
@@ -234,14 +234,18 @@ class Objective(nn.Module):
         """The image terms, on the field's grid or, as the paper has them, the image's."""
         if weights.joint_l1 <= 0 and weights.local_correlation <= 0:
             return
-        there = views.levels[-1][0]
+        fixed_to_moving_mm = views.levels[-1][0]
         if self._config.method.full_resolution_similarity:
             shape = list(views.fixed.shape[2:])
-            warped = warp(views.synthesized, resample_field(there, shape), self.spacing_mm)
+            warped = warp(
+                views.synthesized, resample_field(fixed_to_moving_mm, shape), self.spacing_mm
+            )
             fixed, seen = views.fixed, resample_field(seen, shape)
         else:
             warped = warp(
-                avg_pool3d(full_precision(views.synthesized), 2), there, self.field_spacing_mm
+                avg_pool3d(full_precision(views.synthesized), 2),
+                fixed_to_moving_mm,
+                self.field_spacing_mm,
             )
             fixed = avg_pool3d(views.fixed, 2)
         if weights.joint_l1 > 0:
@@ -252,26 +256,30 @@ class Objective(nn.Module):
             terms.add("local_correlation", value, weights.local_correlation)
 
     def _add_deformation(
-        self, terms: Terms, pair: PairBatch, there: Tensor, back: Tensor, weights: LossWeights
+        self,
+        terms: Terms,
+        pair: PairBatch,
+        fixed_to_moving_mm: Tensor,
+        moving_to_fixed_mm: Tensor,
+        weights: LossWeights,
     ) -> None:
+        spacing_mm = self.field_spacing_mm
         if weights.smoothness > 0:
-            value = deformation.smoothness(there, self.field_spacing_mm) + deformation.smoothness(
-                back, self.field_spacing_mm
-            )
-            terms.add("smoothness", 0.5 * value, weights.smoothness)
+            there = deformation.smoothness(fixed_to_moving_mm, spacing_mm)
+            back = deformation.smoothness(moving_to_fixed_mm, spacing_mm)
+            terms.add("smoothness", 0.5 * (there + back), weights.smoothness)
         if weights.folding > 0:
-            terms.add(
-                "folding",
-                deformation.folding_penalty(there, self.field_spacing_mm),
-                weights.folding,
-            )
+            value = deformation.folding_penalty(fixed_to_moving_mm, spacing_mm)
+            terms.add("folding", value, weights.folding)
         if weights.inverse_consistency > 0:
-            value = deformation.inverse_inconsistency(there, back, self.field_spacing_mm)
+            value = deformation.inverse_inconsistency(
+                fixed_to_moving_mm, moving_to_fixed_mm, spacing_mm
+            )
             terms.add("inverse_consistency", value, weights.inverse_consistency)
         if weights.lesion_volume > 0 and pair.fixed_labels is not None:
             lesions = (pair.fixed_labels == label_index("lesion")).float()[:, None]
             value = deformation.lesion_volume_change(
-                there, avg_pool3d(lesions, 2), self.field_spacing_mm
+                fixed_to_moving_mm, avg_pool3d(lesions, 2), spacing_mm
             )
             terms.add("lesion_volume", value, weights.lesion_volume)
 
@@ -328,12 +336,12 @@ class Objective(nn.Module):
             )
             factors = [0.5**rank for rank in reversed(range(len(levels)))]
             value = levels[-1][0].new_zeros(())
-            for factor, (there, back) in zip(factors, levels, strict=True):
+            for factor, level in zip(factors, levels, strict=True):
                 error = _level_error(
-                    there, truth.fixed_to_moving_mm, truth.fixed_mask * emphasis[0]
+                    level[0], truth.fixed_to_moving_mm, truth.fixed_mask * emphasis[0]
                 )
                 error = error + _level_error(
-                    back, truth.moving_to_fixed_mm, truth.moving_mask * emphasis[1]
+                    level[1], truth.moving_to_fixed_mm, truth.moving_mask * emphasis[1]
                 )
                 value = value + 0.5 * factor / sum(factors) * error
             terms.add("true_field", value, weights.true_field)

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
 from jssr.labels import CLASS_COUNT, LABELS, label_index
+from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.fields import resample_field
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
 from jssr.spatial.warp import Spacing, warp
@@ -34,7 +35,7 @@ def validate_segmentor(
 
 @torch.no_grad()
 def validate(
-    objective: Objective, pairs: Iterable[PairBatch], device: torch.device, leakage: bool = True
+    objective: Objective, pairs: Iterable[PairBatch], device: torch.device
 ) -> dict[str, float]:
     """Mean figures over ``pairs``.
 
@@ -42,7 +43,6 @@ def validate(
         objective: holds the (averaged) networks in evaluation mode.
         pairs: batches of one.
         device: where to compute.
-        leakage: also measure G's geometry leakage, on the first pair.
 
     Returns:
         ``tre_body_mm`` and ``tre_liver_mm`` beside ``tre_*_identity_mm`` (doing nothing) where
@@ -50,7 +50,7 @@ def validate(
         labels after and before registration; ``folding``, ``log_jacobian_sd``,
         ``synthesis_mae_hu`` where truth exists, ``synthesis_contrast_ratio`` (standard deviation of
         G's output over that of the fixed scan: none is left when G collapses),
-        ``leakage_percent``.
+        ``leakage_percent`` (G's geometry leakage, on the first pair).
     """
     collected: dict[str, list[float]] = {}
     for number, compact in enumerate(pairs):
@@ -58,7 +58,7 @@ def validate(
         views = objective.views(pair)
         for name, value in pair_figures(objective, pair, views).items():
             collected.setdefault(name, []).append(value)
-        if leakage and number == 0 and objective.synthesizes:
+        if number == 0 and objective.synthesizes:
             percent = geometry_leakage(
                 objective.synthesizer(pair), views.fixed, objective.spacing_mm
             )
@@ -68,10 +68,10 @@ def validate(
 
 def pair_figures(objective: Objective, pair: PairBatch, views: Views) -> dict[str, float]:
     """The figures of one pair (batch size one)."""
-    there = views.levels[-1][0].float()
+    fixed_to_moving_mm = views.levels[-1][0].float()
     coarse = objective.field_spacing_mm
     body = avg_pool3d(pair.fixed_valid.float(), 2)[:, 0] > 0.5
-    determinant = jacobian_determinant(there, coarse)
+    determinant = jacobian_determinant(fixed_to_moving_mm, coarse)
     figures = {
         "folding": folding_fraction(determinant, body),
         "log_jacobian_sd": log_jacobian_sd(determinant, body, floor=1e-3),
@@ -85,7 +85,9 @@ def pair_figures(objective: Objective, pair: PairBatch, views: Views) -> dict[st
     if pair.truth is not None:
         figures.update(_truth_figures(objective, pair, pair.truth, views))
     if pair.fixed_labels is not None and pair.moving_labels is not None:
-        figures.update(_label_figures(pair.fixed_labels, pair.moving_labels, there, coarse))
+        figures.update(
+            _label_figures(pair.fixed_labels, pair.moving_labels, fixed_to_moving_mm, coarse)
+        )
         if views.fixed_logits is not None:
             figures.update(_segmentation_figures(views.fixed_logits, pair.fixed_labels))
     return figures
@@ -98,17 +100,17 @@ def pictures(
     with torch.no_grad():
         pair = to_device(compact, device)
         views = objective.views(pair)
-        there = views.levels[-1][0].float()
-        full = resample_field(there, list(views.fixed.shape[2:]))
+        fixed_to_moving_mm = views.levels[-1][0].float()
+        full = resample_field(fixed_to_moving_mm, list(views.fixed.shape[2:]))
         warped = warp(views.synthesized.float(), full, objective.spacing_mm)
-        determinant = jacobian_determinant(there, objective.field_spacing_mm)[:, None]
+        determinant = jacobian_determinant(fixed_to_moving_mm, objective.field_spacing_mm)[:, None]
     shown = {
         "fixed": _gray(views.fixed),
         "moving": _gray(views.moving),
         "synthesized": _gray(views.synthesized),
         "warped": _gray(warped),
         "jacobian": _slice(determinant.clamp(0, 2) / 2),
-        "field_z": _slice(there[:, 2:].clamp(-20, 20) / 40 + 0.5),
+        "field_z": _slice(fixed_to_moving_mm[:, 2:].clamp(-20, 20) / 40 + 0.5),
     }
     if views.fixed_logits is not None:
         shown["labels"] = _colored(views.fixed_logits.argmax(1, keepdim=True))
@@ -118,8 +120,8 @@ def pictures(
 def _truth_figures(
     objective: Objective, pair: PairBatch, truth: Truth, views: Views
 ) -> dict[str, float]:
-    there = views.levels[-1][0].float()
-    error = (there - truth.fixed_to_moving_mm).square().sum(1).sqrt()
+    fixed_to_moving_mm = views.levels[-1][0].float()
+    error = (fixed_to_moving_mm - truth.fixed_to_moving_mm).square().sum(1).sqrt()
     still = truth.fixed_to_moving_mm.square().sum(1).sqrt()
     where = {"body": _body(pair, truth)}
     if pair.fixed_labels is not None:
@@ -147,12 +149,13 @@ def _spread(image: Tensor, valid: Tensor) -> float:
 
 
 def _body(pair: PairBatch, truth: Truth) -> Tensor:
-    """Field voxels inside the patient: above -300 HU (lung is judged by its vessels and wall)."""
-    return (avg_pool3d(pair.fixed_hu.float(), 2)[:, 0] > -300) & (truth.fixed_mask[:, 0] > 0)
+    """Field voxels of the patient's tissue (lung is judged by its vessels and wall)."""
+    tissue = avg_pool3d(pair.fixed_hu.float(), 2)[:, 0] > BODY_THRESHOLD_HU
+    return tissue & (truth.fixed_mask[:, 0] > 0)
 
 
 def _label_figures(
-    fixed: Tensor, moving: Tensor, there: Tensor, coarse: Spacing
+    fixed: Tensor, moving: Tensor, fixed_to_moving_mm: Tensor, coarse: Spacing
 ) -> dict[str, float]:
     """Mean soft Dice over the organs of both scans, labels warped on the field's grid."""
     fixed_map, moving_map = (label_fractions(one, CLASS_COUNT) for one in (fixed, moving))
@@ -160,7 +163,7 @@ def _label_figures(
     present[:, 0] = False
     if not bool(present.any()):
         return {}
-    warped = warp(moving_map, there, coarse)
+    warped = warp(moving_map, fixed_to_moving_mm, coarse)
     return {
         "warped_dice": float(soft_dice(warped, fixed_map)[present].mean()),
         "warped_dice_identity": float(soft_dice(moving_map, fixed_map)[present].mean()),
