@@ -98,7 +98,7 @@ class Run:
         """Give up what has not finished; the running job answers through the runner."""
         for job in self.jobs[self._index + 1 :]:
             job.state = JobState.CANCELLED
-            job.error = Cancelled("The registration was cancelled.")
+            job.error = Cancelled()
         self._runner.cancel()
 
     def _startNext(self) -> None:

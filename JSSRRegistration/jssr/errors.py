@@ -27,6 +27,9 @@ class DeviceError(ResourceError):
 class Cancelled(JSSRError):
     """The caller asked to stop."""
 
+    def __init__(self, message: str = "The job was cancelled.") -> None:
+        super().__init__(message)
+
 
 def without_paths(message: str, names: Mapping[Path, str]) -> str:
     """``message`` with each path replaced by its name in ``names``, such as "the fixed scan".

@@ -161,7 +161,7 @@ class MadeUpRunner:
     def cancel(self) -> None:
         waiting, self._waiting = self._waiting, []
         for _, listener in waiting:
-            listener.failed(Cancelled("The registration was cancelled."))
+            listener.failed(Cancelled())
 
     def close(self) -> None:
         self.cancel()

@@ -74,7 +74,7 @@ class _Steps:
 
     def check(self) -> None:
         if self.cancelled is not None and self.cancelled():
-            raise Cancelled("The registration was cancelled.")
+            raise Cancelled
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

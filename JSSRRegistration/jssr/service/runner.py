@@ -100,7 +100,7 @@ class Runner:
             self._cancel_deadline = time.monotonic() + _CANCEL_LIMIT_S
             self._worker.send({"type": "cancel", "id": self._active[0].id})
         for _, listener in waiting:
-            listener.failed(Cancelled("The registration was cancelled."))
+            listener.failed(Cancelled())
 
     def close(self) -> None:
         """Cancel everything and end the worker."""
@@ -109,7 +109,7 @@ class Runner:
         if worker is not None:
             worker.close()
         self.hello = None
-        self._fail_active(Cancelled("The registration was cancelled."))
+        self._fail_active(Cancelled())
 
     def _send_next(self) -> None:
         while self._active is None and self._waiting:
@@ -160,7 +160,7 @@ class Runner:
         self._worker = None
         self.hello = None
         if self._cancel_deadline is not None:
-            error: JSSRError = Cancelled("The registration was cancelled.")
+            error: JSSRError = Cancelled()
         else:
             error = self.problem or _crash(message)
         self._fail_active(error)
@@ -169,7 +169,7 @@ class Runner:
         if self._cancel_deadline is None or time.monotonic() < self._cancel_deadline:
             return
         self._drop_worker()
-        self._fail_active(Cancelled("The registration was cancelled."))
+        self._fail_active(Cancelled())
         self._send_next()
 
     def _drop_worker(self) -> None:

@@ -120,7 +120,7 @@ class Server:
     def _do(self, perform: Perform, job: Job, context: JobContext) -> None:
         try:
             if context.cancelled():
-                raise Cancelled("The job was cancelled.")
+                raise Cancelled
             answer = {"type": "result", **perform(job, context), "id": job.id}
         except Exception as error:  # noqa: BLE001  the worker outlives what a job does in Python
             answer = {"type": "error", "id": job.id, **describe_error(error)}
@@ -232,7 +232,7 @@ class Server:
 def describe_error(error: BaseException) -> Message:
     """``kind`` and ``message`` of an error message."""
     if isinstance(error, Cancelled):
-        return {"kind": "cancelled", "message": "The registration was cancelled."}
+        return {"kind": "cancelled", "message": str(error)}
     if isinstance(error, ResourceError):
         return {"kind": "resource", "message": str(error)}
     if isinstance(error, JSSRError):
