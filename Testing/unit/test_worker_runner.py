@@ -136,6 +136,20 @@ def test_close_ends_a_running_job_and_the_runner_can_go_on(runner: Runner) -> No
     assert after.results
 
 
+def test_close_does_not_wait_for_a_worker_that_only_starts(tmp_path: Path) -> None:
+    deaf = tmp_path / "deaf.py"
+    deaf.write_text("import time; time.sleep(60)")
+    runner = Runner([sys.executable, str(deaf)], worker_environment())
+    record = submit(runner, "one")
+    worker = runner._worker
+    assert worker is not None
+    start = time.monotonic()
+    runner.close()
+    assert time.monotonic() - start < 1.0
+    assert not worker.alive()
+    assert isinstance(record.errors[0], Cancelled)
+
+
 def test_a_worker_of_another_version_is_refused(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,7 @@
 """The client's side of the protocol: starts a worker process and exchanges messages with it.
 
-Two threads read the worker's output, so nothing here blocks the caller for longer than it asked
-:meth:`WorkerProcess.wait` to.
+Two threads read the worker's output, so nothing here blocks but :meth:`WorkerProcess.wait`, for as
+long as it is asked to, and :meth:`WorkerProcess.close`.
 """
 
 import collections
@@ -21,6 +21,7 @@ from jssr.errors import InputError, JSSRError
 from jssr.service.protocol import Message, decode, encode
 
 _TAIL_LINES = 40
+_CLOSE_LIMIT_S = 2.0
 
 
 class WorkerProcess:
@@ -78,11 +79,15 @@ class WorkerProcess:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def close(self, timeout_s: float = 2.0) -> None:
-        """End the worker by closing its input; kill it if that does not help in time."""
+    def close(self) -> None:
+        """End the worker by closing its input, and wait until it is gone: up to two seconds.
+
+        An idle worker goes at once, and a running job gets the time to clear up. What still runs
+        then is killed.
+        """
         self.close_input()
         try:
-            self._process.wait(timeout_s)
+            self._process.wait(_CLOSE_LIMIT_S)
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()

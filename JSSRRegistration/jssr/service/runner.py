@@ -1,7 +1,8 @@
 """Sends jobs to a worker process one after the other, and starts a new worker when one is gone.
 
-Nothing here blocks, except :meth:`Runner.wait`: call :meth:`Runner.poll` now and then, from a
-timer or a loop; it calls the listeners of the jobs in the caller's own thread.
+Nothing here blocks, except :meth:`Runner.wait` and, while a job runs, :meth:`Runner.close`: call
+:meth:`Runner.poll` now and then, from a timer or a loop; it calls the listeners of the jobs in the
+caller's own thread.
 """
 
 import logging
@@ -103,10 +104,16 @@ class Runner:
             listener.failed(Cancelled())
 
     def close(self) -> None:
-        """Cancel everything and end the worker."""
+        """Cancel everything and end the worker; a running job gets up to two seconds to clear up.
+
+        The process is gone afterwards, so that nothing writes to the caller's folders any more.
+        """
         self.cancel()
         worker, self._worker = self._worker, None
         if worker is not None:
+            if self.hello is None:
+                # It still loads its packages: it has begun nothing, and would be slow to listen.
+                worker.kill()
             worker.close()
         self.hello = None
         self._fail_active(Cancelled())
