@@ -175,7 +175,7 @@ def test_the_phases_of_a_phantom_patient_are_one_examination(
 
     monkeypatch.setattr(phantom, "make_pair", note)
     job = PhantomJob("p", tmp_path / "patient", 3, 16.0, "cpu")
-    phantom.make_phantom(job, JobContext("p", lambda message: None))
+    phantom.make_phantom(job, JobContext(job, lambda message: None))
     assert len({seed for seed, _ in drawn}) == 3
     assert {shared for _, shared in drawn} == {3}
 

@@ -26,10 +26,10 @@ _PROGRESS_INTERVAL_S = 0.05
 
 
 class JobContext:
-    """What a running job is given to talk to the client."""
+    """A job that waits or runs, and its way to talk to the client."""
 
-    def __init__(self, job_id: str, emit: Callable[[Message], None]) -> None:
-        self.id = job_id
+    def __init__(self, job: Job, emit: Callable[[Message], None]) -> None:
+        self.job = job
         self._emit = emit
         self._cancelled = threading.Event()
         self._last: tuple[str, float] = ("", 0.0)
@@ -48,11 +48,11 @@ class JobContext:
         if step == self._last[0] and now - self._last[1] < _PROGRESS_INTERVAL_S:
             return
         self._last = (step, now)
-        self._emit({"type": "progress", "id": self.id, "step": step, "fraction": fraction})
+        self._emit({"type": "progress", "id": self.job.id, "step": step, "fraction": fraction})
 
     def log(self, level: str, message: str) -> None:
         """Tell a line of text; ``level`` is ``info``, ``warning`` or ``error``."""
-        self._emit({"type": "log", "id": self.id, "level": level, "message": message})
+        self._emit({"type": "log", "id": self.job.id, "level": level, "message": message})
 
 
 Perform = Callable[[Job, JobContext], Mapping[str, Any]]
@@ -79,8 +79,8 @@ class Server:
         self._sink = sink
         self._grace_s = grace_s
         self._leave = leave
-        self._jobs: queue.SimpleQueue[tuple[Job, JobContext] | None] = queue.SimpleQueue()
-        self._pending: dict[str, tuple[Job, JobContext]] = {}
+        self._queue: queue.SimpleQueue[JobContext | None] = queue.SimpleQueue()
+        self._pending: dict[str, JobContext] = {}
         self._lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._ended = threading.Event()
@@ -108,16 +108,17 @@ class Server:
         handler = _LogToClient(self)
         logging.getLogger("jssr").addHandler(handler)
         try:
-            while (entry := self._jobs.get()) is not None:
-                handler.context = entry[1]
-                self._do(perform, *entry)
+            while (context := self._queue.get()) is not None:
+                handler.context = context
+                self._do(perform, context)
                 handler.context = None
         finally:
             logging.getLogger("jssr").removeHandler(handler)
             self._ended.set()
             self._remove_scratch()
 
-    def _do(self, perform: Perform, job: Job, context: JobContext) -> None:
+    def _do(self, perform: Perform, context: JobContext) -> None:
+        job = context.job
         try:
             if context.cancelled():
                 raise Cancelled
@@ -126,18 +127,17 @@ class Server:
             answer = {"type": "error", "id": job.id, **describe_error(error)}
             if _is_gpu_fault(error):
                 text = "The GPU failed in the job before this one; try again."
-                self._end((job, context), answer, text)
+                self._end(context, answer, text)
                 return
-        if self._take((job, context)):
+        if self._take(context):
             self.emit(answer)
 
-    def _take(self, entry: tuple[Job, JobContext]) -> bool:
+    def _take(self, context: JobContext) -> bool:
         """Whether the job still waits for its answer, which only the caller may give now."""
         with self._lock:
-            pending = self._pending.get(entry[0].id)
-            if pending is None or pending[1] is not entry[1]:
+            if self._pending.get(context.job.id) is not context:
                 return False
-            del self._pending[entry[0].id]
+            del self._pending[context.job.id]
             return True
 
     def _read(self) -> None:
@@ -173,38 +173,38 @@ class Server:
         return True
 
     def _add(self, job: Job) -> None:
-        context = JobContext(job.id, self.emit)
+        context = JobContext(job, self.emit)
         with self._lock:
             if job.id in self._pending:
                 raise InputError(f"A job called '{job.id}' waits or runs already.")
-            self._pending[job.id] = (job, context)
+            self._pending[job.id] = context
             if job.scratch:
                 self._scratch.add(job.scratch)
-        self._jobs.put((job, context))
+        self._queue.put(context)
 
     def _cancel(self, job_id: Any) -> None:
         with self._lock:
-            entry = self._pending.get(job_id) if isinstance(job_id, str) else None
-            running = entry is not None and next(iter(self._pending)) == job_id
-        if entry is None:
+            context = self._pending.get(job_id) if isinstance(job_id, str) else None
+            running = context is not None and next(iter(self._pending)) == job_id
+        if context is None:
             return
-        entry[1].cancel()
+        context.cancel()
         if running:
-            timer = threading.Timer(self._grace_s, self._end_stuck_job, [entry])
+            timer = threading.Timer(self._grace_s, self._end_stuck_job, [context])
             timer.daemon = True
             timer.start()
 
-    def _end_stuck_job(self, entry: tuple[Job, JobContext]) -> None:
-        answer = {"type": "error", "id": entry[0].id, **describe_error(Cancelled())}
+    def _end_stuck_job(self, context: JobContext) -> None:
+        answer = {"type": "error", "id": context.job.id, **describe_error(Cancelled())}
         text = "The worker had to end to cancel the job before this one; start it again."
-        self._end(entry, answer, text)
+        self._end(context, answer, text)
 
-    def _end(self, entry: tuple[Job, JobContext], answer: Message, why: str) -> None:
+    def _end(self, context: JobContext, answer: Message, why: str) -> None:
         """End the process with the answer to one job, unless it got one already.
 
         ``why`` is told to the jobs that wait.
         """
-        if not self._take(entry):
+        if not self._take(context):
             return
         with self._lock:
             waiting = list(self._pending)
@@ -216,9 +216,9 @@ class Server:
 
     def _close(self) -> None:
         with self._lock:
-            for _, context in self._pending.values():
+            for context in self._pending.values():
                 context.cancel()
-        self._jobs.put(None)
+        self._queue.put(None)
         if not self._ended.wait(self._grace_s):
             self._remove_scratch()
             self._leave(0)
@@ -266,7 +266,7 @@ class _LogToClient(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         level = "info" if record.levelno < logging.WARNING else record.levelname.lower()
-        job_id = None if self.context is None else self.context.id
+        job_id = None if self.context is None else self.context.job.id
         self._server.emit(
             {"type": "log", "id": job_id, "level": level, "message": record.getMessage()}
         )
