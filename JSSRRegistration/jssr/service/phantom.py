@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import SimpleITK as sitk
 import torch
 
 from jssr.device import choose_device
@@ -11,6 +10,7 @@ from jssr.errors import Cancelled
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import write_image
 from jssr.labels import Phase
+from jssr.phantom.cohort import pair_geometry
 from jssr.phantom.options import PairOptions, PatientOptions
 from jssr.phantom.pair import PhantomPair, make_pair
 from jssr.phantom.patient import Patient, make_patient
@@ -35,7 +35,8 @@ def make_phantom(job: PhantomJob, context: JobContext) -> Mapping[str, Any]:
         for number, (phase, pair, scan) in enumerate(_scans(patient, job.seed, context)):
             context.progress("Scan the patient", (number + 1) / len(Phase))
             name = f"{phase.value}.nii.gz"
-            write_image(_image(pair, scan), folder / name)
+            hu = scan.round().to(torch.int16).cpu().numpy()
+            write_image(pair_geometry(pair).image(hu), folder / name)
             files[phase.value] = str(job.output / name)
     return {"output": str(job.output), "files": files}
 
@@ -60,10 +61,3 @@ def _scans(
         if number == 0:
             yield Phase.PORTAL_VENOUS, pair, pair.fixed_hu
         yield phase, pair, pair.moving_hu
-
-
-def _image(pair: PhantomPair, scan: torch.Tensor) -> sitk.Image:
-    image = sitk.GetImageFromArray(scan.round().to(torch.int16).cpu().numpy())
-    image.SetSpacing([pair.spacing_mm] * 3)
-    image.SetOrigin(pair.origin_mm)
-    return image
