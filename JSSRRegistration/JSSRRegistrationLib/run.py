@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from jssr.errors import Cancelled, JSSRError
 from jssr.labels import Phase
 from jssr.registration.result import Output, Refine
-from jssr.service.protocol import Message, RegisterJob
+from jssr.service.protocol import Message, RegisterJob, summary_of
 from jssr.service.runner import Listener, Runner, WorkerError
 from JSSRRegistrationLib.outputs import SceneOutput, workerOutput
 from JSSRRegistrationLib.records import (
@@ -178,13 +178,8 @@ class Run:
 
     def _finished(self, message: Message) -> None:
         files = {Output(name): Path(path) for name, path in message["files"].items()}
-        summary = {
-            key: value
-            for key, value in message.items()
-            if key not in ("type", "id", "output", "files")
-        }
         try:
-            result = self._take(Finished(files, summary))
+            result = self._take(Finished(files, summary_of(message)))
         except Exception as error:  # noqa: BLE001  nodes may have been deleted meanwhile
             self._settle(JobState.FAILED, _explained(error))
         else:

@@ -14,11 +14,10 @@ from jssr.bundle.verify import verified_content
 from jssr.errors import Cancelled, InputError, JSSRError, ResourceError, without_paths
 from jssr.io.atomic import leftovers
 from jssr.registration.result import ALL_OUTPUTS, Output, Refine
-from jssr.service.protocol import Message, RegisterJob
+from jssr.service.protocol import Message, RegisterJob, summary_of
 from jssr.service.runner import Listener, Runner, WorkerError
 
 _WAIT_S = 0.1
-_NOT_IN_SUMMARY = ("type", "id", "output", "files")
 
 
 @dataclass(frozen=True)
@@ -117,8 +116,7 @@ def _do(
         runner.wait(_WAIT_S)
     seconds = time.monotonic() - start
     if answer.message is not None:
-        summary = {k: v for k, v in answer.message.items() if k not in _NOT_IN_SUMMARY}
-        return Outcome(True, mark, seconds, summary=summary)
+        return Outcome(True, mark, seconds, summary=summary_of(answer.message))
     error = answer.error
     if isinstance(error, Cancelled):
         raise error

@@ -38,6 +38,8 @@ MAXIMUM_LINE_BYTES = 1 << 20
 
 Message = dict[str, Any]
 
+_ABOUT_THE_JOB = frozenset({"type", "id", "output", "files"})
+
 
 @dataclass(frozen=True)
 class RegisterJob:
@@ -142,6 +144,11 @@ def job_message(job: Job) -> Message:
             value = list(value)
         message[field.name] = value
     return message
+
+
+def summary_of(result: Message) -> Message:
+    """The summary of the registration that a ``result`` message holds beside its job and files."""
+    return {key: value for key, value in result.items() if key not in _ABOUT_THE_JOB}
 
 
 def _read_field(name: str, value: Any) -> Any:
