@@ -58,7 +58,6 @@ def read_image(path: Path) -> sitk.Image:
     Raises:
         InputError: it is missing, damaged or not to be read, or holds no scalar 3D image.
     """
-    path = Path(path)
     with reading(path):
         if not path.exists():
             raise InputError(f"There is no file or folder '{path}'; check the path.")
@@ -75,7 +74,6 @@ def read_mask(path: Path, scan: sitk.Image) -> sitk.Image:
     Raises:
         InputError: it cannot be read, or marks no voxel of the scan.
     """
-    path = Path(path)
     mask = sitk.Cast(_read_existing(path) != 0, sitk.sitkUInt8)
     if not same_geometry(Geometry.of(mask), Geometry.of(scan)):
         mask = sitk.Resample(
@@ -96,7 +94,6 @@ def read_label_map(path: Path) -> sitk.Image:
     Raises:
         InputError: it cannot be read, or holds negative, broken or too large numbers.
     """
-    path = Path(path)
     image = _read_existing(path)
     values = sitk.GetArrayViewFromImage(image)
     if image.GetPixelID() not in _INTEGERS and not np.array_equal(values, np.rint(values)):

@@ -57,7 +57,6 @@ def read_segmentation(path: Path) -> sitk.Image:
     Raises:
         InputError: it cannot be read, or its segments overlap in several layers.
     """
-    path = Path(path)
     label_map = read_label_map(path)
     stored = _stored_values(path)
     if not stored:

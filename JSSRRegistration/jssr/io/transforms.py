@@ -44,7 +44,6 @@ def read_transform(path: Path) -> SpatialTransform:
     Raises:
         InputError: the file is missing, damaged, or holds another kind of transform.
     """
-    path = Path(path)
     check_file(path)
     if path.suffix in _IMAGE_SUFFIXES:
         return _read_field(path)
@@ -78,7 +77,6 @@ def read_linear(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing or damaged, or the transform is not 3D, linear, invertible.
     """
-    path = Path(path)
     check_file(path)
     parts = _flatten(_read(path))
     if not all(one.IsLinear() for one in parts):
