@@ -1,6 +1,5 @@
 """The command that registers a whole cohort: batch."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +66,7 @@ def batch(
         listener = BatchListener(
             progress=lambda case, step, fraction: progress(f"{case.name}: {step}", fraction),
             finished=_ignore,
-            log=_tell_problems(tell_error),
+            log=_tell_problem,
         )
         outcomes = run_batch(cases, output, settings, Runner(), listener)
     failed = [name for name, outcome in outcomes.items() if not outcome.done]
@@ -82,9 +81,6 @@ def _ignore(case: "Case", outcome: "Outcome", folder: Path) -> None:
     """A failure is logged when it happens, and listed at the end without its paths."""
 
 
-def _tell_problems(tell: Callable[[str], None]) -> Callable[[str, str], None]:
-    def log(level: str, message: str) -> None:
-        if level in ("warning", "error"):
-            tell(message)
-
-    return log
+def _tell_problem(level: str, message: str) -> None:
+    if level in ("warning", "error"):
+        tell_error(message)
