@@ -9,13 +9,8 @@ import SimpleITK as sitk
 from jssr.errors import InputError
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
-from jssr.registration.apply import (
-    Interpolation,
-    difference,
-    warp_file,
-    warp_labels,
-    warp_scan,
-)
+from jssr.registration.apply import difference, warp_file, warp_labels, warp_scan
+from jssr.registration.result import Interpolation
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation, translation
 from jssr.spatial.transform import SpatialTransform

@@ -10,7 +10,7 @@ import typer
 from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
 from jssr.errors import InputError
 from jssr.labels import Phase
-from jssr.registration.result import OUTPUT_NAMES, Refine, chosen_outputs
+from jssr.registration.result import OUTPUT_NAMES, Interpolation, Refine, chosen_outputs
 
 if TYPE_CHECKING:
     from jssr.registration.files import Moving
@@ -32,14 +32,6 @@ class PhaseChoice(str, Enum):
     def phase(self) -> Phase | None:
         """The phase that was chosen; ``None`` for ``auto``."""
         return None if self is PhaseChoice.AUTO else Phase(self.value)
-
-
-class Kind(str, Enum):
-    """What is warped: an image, a label map with smooth borders, or one voxel by voxel."""
-
-    LINEAR = "linear"
-    LABELS = "labels"
-    NEAREST = "nearest"
 
 
 _KNOWN, _METHOD, _FILES = "What is known", "Method", "Files"
@@ -202,17 +194,17 @@ def warp(
         Path, typer.Option(metavar="FILE", help="A .nii.gz, .nii, .nrrd, .mha or .seg.nrrd file.")
     ],
     interpolation: Annotated[
-        Kind,
+        Interpolation,
         typer.Option(help="linear: images; labels: label maps, smooth borders; nearest: exact."),
-    ] = Kind.LINEAR,
+    ] = Interpolation.LINEAR,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Apply a saved transform to an image or a label map."""
-    from jssr.registration.apply import Interpolation, warp_file
+    from jssr.registration.apply import warp_file
 
     if output.exists() and not overwrite:
         raise InputError(f"The output '{output}' exists; add --overwrite or choose another.")
-    warp_file(image, transform, reference, output, Interpolation(interpolation.value))
+    warp_file(image, transform, reference, output, interpolation)
     typer.echo(f"Wrote {output}")
 
 

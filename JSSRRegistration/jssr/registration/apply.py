@@ -1,6 +1,5 @@
 """Apply a saved transform to an image or a label map."""
 
-from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +16,11 @@ from jssr.io.segmentation import (
     write_segmentation,
 )
 from jssr.io.transforms import read_transform
+from jssr.registration.result import Interpolation
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform, resample
 
 _SLAB_SLICES = 32
-
-
-class Interpolation(str, Enum):
-    """LINEAR: images. NEAREST: label maps, voxel by voxel. LABELS: label maps, smooth borders."""
-
-    LINEAR = "linear"
-    NEAREST = "nearest"
-    LABELS = "labels"
 
 
 def warp_file(

@@ -60,6 +60,14 @@ class Refine(str, Enum):
     FULL = "full"
 
 
+class Interpolation(str, Enum):
+    """LINEAR: images. LABELS: label maps, smooth borders. NEAREST: label maps, voxel by voxel."""
+
+    LINEAR = "linear"
+    LABELS = "labels"
+    NEAREST = "nearest"
+
+
 class VerdictLevel(str, Enum):
     """GOOD: use it. DOUBTFUL: look first. FAILED: do not use it."""
 
