@@ -1,4 +1,4 @@
-"""What counts as Hounsfield units, and as a whole file, at the limits."""
+"""What counts as Hounsfield units and as a volume, at the limits."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.errors import InputError
-from jssr.io.checks import check_extent, check_hounsfield, is_hounsfield, nifti_is_whole
+from jssr.io.checks import check_extent, check_hounsfield, is_hounsfield
 from sample_scans import body_array, scan_image
 
 PATH = Path("scan.nrrd")
@@ -62,24 +62,3 @@ def test_eight_voxels_along_each_axis(axis: int) -> None:
         else:
             with pytest.raises(InputError, match="has 7 slices"):
                 check_extent(image, PATH)
-
-
-@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
-@pytest.mark.parametrize(
-    "image",
-    [
-        scan_image(),
-        sitk.Cast(scan_image(), sitk.sitkFloat64),
-        sitk.Compose([sitk.Image(9, 8, 10, sitk.sitkUInt8)] * 3),
-        sitk.Compose([sitk.Image(9, 8, 10, sitk.sitkFloat32)] * 3),
-    ],
-    ids=["int16", "float64", "colour", "vectors"],
-)
-def test_a_nifti_file_lacks_nothing_until_a_byte_is_gone(
-    tmp_path: Path, suffix: str, image: sitk.Image
-) -> None:
-    path = tmp_path / f"scan{suffix}"
-    sitk.WriteImage(image, str(path))
-    assert nifti_is_whole(path)
-    path.write_bytes(path.read_bytes()[:-1])
-    assert not nifti_is_whole(path)

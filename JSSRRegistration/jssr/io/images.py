@@ -7,15 +7,10 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.io.atomic import no_space_error, whole_file
-from jssr.io.checks import (
-    check_extent,
-    check_header,
-    check_hounsfield,
-    metaimage_is_whole,
-    nifti_is_whole,
-)
+from jssr.io.checks import check_extent, check_header, check_hounsfield
 from jssr.io.dicom import is_dicom, read_series
 from jssr.io.reading import check_file, reading
+from jssr.io.whole import is_whole, nifti_is_whole
 from jssr.memory import is_out_of_memory
 from jssr.spatial.geometry import Geometry, same_geometry
 
@@ -149,8 +144,7 @@ def _read_volume(path: Path) -> sitk.Image:
     try:
         reader.ReadImageInformation()
         check_header(reader, path)
-        whole = _is_whole(path)
-        image = reader.Execute() if whole else None
+        image = reader.Execute() if is_whole(path) else None
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             raise
@@ -167,14 +161,6 @@ def _read_volume(path: Path) -> sitk.Image:
     while image.GetDimension() > 3:
         image = image[..., 0]
     return image
-
-
-def _is_whole(path: Path) -> bool:
-    """Whether a file whose header could be read has all its voxels; NRRD is left to ITK."""
-    kind = sitk.ImageFileReader.GetImageIOFromFileName(str(path))
-    if kind == "NiftiImageIO":
-        return nifti_is_whole(path)
-    return kind != "MetaImageIO" or metaimage_is_whole(path)
 
 
 def _compact(image: sitk.Image) -> sitk.Image:
