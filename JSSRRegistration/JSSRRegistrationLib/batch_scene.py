@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jssr.batch.cases import Case, Scan
+from jssr.batch.cases import Case
 from jssr.batch.state import Outcome
 from jssr.errors import JSSRError
 from jssr.io.images import read_scan
@@ -13,10 +13,9 @@ from jssr.registration.result import Output
 from jssr.registration.write import OUTPUT_FILES
 from JSSRRegistrationLib.outputs import SceneOutput, workerOutput
 from JSSRRegistrationLib.results import Finished, Pair, makeNodes
-from JSSRRegistrationLib.volumes import fillVolume, setWindow
+from JSSRRegistrationLib.volumes import addScan
 
 SCENE_NAME = "scene.mrb"
-_ABDOMEN_WINDOW_HU = (-160.0, 240.0)
 
 
 def saveCaseScene(scene: Any, case: Case, outcome: Outcome, folder: Path) -> None:
@@ -50,8 +49,10 @@ def _newest(folder: Path) -> int:
 
 def _fill(scene: Any, case: Case, outcome: Outcome, folder: Path) -> None:
     summary = outcome.summary
-    fixed = _volume(scene, case.fixed, summary["fixed_phase"]["phase"] or "fixed")
-    moving = _volume(scene, case.moving, summary["moving_phase"]["phase"] or "moving")
+    fixed = addScan(scene, summary["fixed_phase"]["phase"] or "fixed", read_scan(case.fixed.image))
+    moving = addScan(
+        scene, summary["moving_phase"]["phase"] or "moving", read_scan(case.moving.image)
+    )
     files = {output: folder / name for output, name in OUTPUT_FILES.items()}
     files = {output: file for output, file in files.items() if file.is_file()}
     outputs = {output for output in SceneOutput if _available(output, files)}
@@ -61,10 +62,3 @@ def _fill(scene: Any, case: Case, outcome: Outcome, folder: Path) -> None:
 
 def _available(output: SceneOutput, files: dict[Output, Path]) -> bool:
     return workerOutput(output) is Output.METRICS or workerOutput(output) in files
-
-
-def _volume(scene: Any, scan: Scan, name: str) -> Any:
-    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    fillVolume(node, read_scan(scan.image))
-    setWindow(node, *_ABDOMEN_WINDOW_HU)
-    return node

@@ -30,7 +30,7 @@ from JSSRRegistrationLib.run import MovingInput, Run, RunInput
 from JSSRRegistrationLib.runner import slicerPython
 from JSSRRegistrationLib.scene import checkVolume, readInitialTransform
 from JSSRRegistrationLib.temporary import TemporaryFolder
-from JSSRRegistrationLib.volumes import fillVolume, setWindow
+from JSSRRegistrationLib.volumes import addScan
 
 __all__ = [
     "Callbacks",
@@ -42,7 +42,6 @@ __all__ = [
 ]
 
 _WAIT_S = 0.1
-_ABDOMEN_WINDOW_HU = (-160.0, 240.0)
 _SAMPLE_SPACING_MM = 2.5
 
 
@@ -295,7 +294,12 @@ class JSSRRegistrationLogic:
             if errors:
                 raise errors[0]
             files = results[0]["files"]
-            return {Phase(phase): _loadScan(path, phase) for phase, path in files.items()}
+            return {
+                Phase(phase): addScan(
+                    slicer.mrmlScene, f"JSSR phantom {phase}", sitk.ReadImage(path)
+                )
+                for phase, path in files.items()
+            }
         finally:
             folder.close()
 
@@ -375,13 +379,6 @@ def _checkInputs(fixedVolume: Any, movingVolumes: Sequence[Any], initialTransfor
         raise InputError("A moving volume was chosen twice.")
     if initialTransform is not None and initialTransform != "none":
         readInitialTransform(initialTransform, movingVolumes[0])
-
-
-def _loadScan(path: str, phase: str) -> Any:
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", f"JSSR phantom {phase}")
-    fillVolume(node, sitk.ReadImage(path))
-    setWindow(node, *_ABDOMEN_WINDOW_HU)
-    return node
 
 
 def _temporaryParent() -> Path | None:

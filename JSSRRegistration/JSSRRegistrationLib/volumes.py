@@ -14,6 +14,8 @@ from jssr.labels import LABELS, Label
 from JSSRRegistrationLib.frames import LPS_TO_RAS, toVtk
 from JSSRRegistrationLib.scene import ijkToParent
 
+_ABDOMEN_WINDOW_HU = (-160.0, 240.0)
+
 
 def fillVolume(node: Any, image: sitk.Image, like: Any = None) -> None:
     """Put an image into a volume node.
@@ -52,6 +54,14 @@ def setWindow(node: Any, low: float, high: float) -> None:
     display = node.GetDisplayNode()
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(low, high)
+
+
+def addScan(scene: Any, name: str, image: sitk.Image) -> Any:
+    """A new volume node with a CT, shown in the window of the abdomen."""
+    node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    fillVolume(node, image)
+    setWindow(node, *_ABDOMEN_WINDOW_HU)
+    return node
 
 
 def fillSegmentation(node: Any, labelMap: sitk.Image, volumeNode: Any, onNodeGrid: bool) -> None:
