@@ -91,16 +91,9 @@ def _indexMap(reference: Any, node: Any, transformNode: Any) -> Any:
     general = vtk.vtkGeneralTransform()
     general.PostMultiply()
     general.Concatenate(toVtk(ijkToParent(reference)))
-    _concatenateToWorld(general, reference)
-    fromWorld = vtk.vtkGeneralTransform()
-    transformNode.GetTransformFromWorld(fromWorld)
-    general.Concatenate(fromWorld)
+    general.Concatenate(_between(reference.GetParentTransformNode(), transformNode))
     general.Concatenate(toVtk(movingToWorld(transformNode)))
-    parent = node.GetParentTransformNode()
-    if parent is not None:
-        nodeFromWorld = vtk.vtkGeneralTransform()
-        parent.GetTransformFromWorld(nodeFromWorld)
-        general.Concatenate(nodeFromWorld)
+    general.Concatenate(_between(None, node.GetParentTransformNode()))
     general.Concatenate(toVtk(np.linalg.inv(ijkToParent(node))))
     return general
 
@@ -109,20 +102,17 @@ def _toFixedWorld(node: Any, transformNode: Any) -> Any:
     """From the node's own coordinates to the fixed scan's world."""
     general = vtk.vtkGeneralTransform()
     general.PostMultiply()
-    _concatenateToWorld(general, node)
+    general.Concatenate(_between(node.GetParentTransformNode(), None))
     general.Concatenate(toVtk(np.linalg.inv(movingToWorld(transformNode))))
-    toWorld = vtk.vtkGeneralTransform()
-    transformNode.GetTransformToWorld(toWorld)
-    general.Concatenate(toWorld)
+    general.Concatenate(_between(transformNode, None))
     return general
 
 
-def _concatenateToWorld(general: Any, node: Any) -> None:
-    parent = node.GetParentTransformNode()
-    if parent is not None:
-        toWorld = vtk.vtkGeneralTransform()
-        parent.GetTransformToWorld(toWorld)
-        general.Concatenate(toWorld)
+def _between(source: Any, target: Any) -> Any:
+    """From the coordinates under one transform node to those under another; ``None``: the world."""
+    general = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, general)
+    return general
 
 
 def _added(node: Any) -> Any:

@@ -13,9 +13,10 @@ from mrml_scene import add_linear, add_volume, oblique, rigid
 
 from jssr.errors import InputError
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import affine_to_sitk
 from jssr.spatial.transform import SpatialTransform
 from JSSRRegistrationLib.apply import applyTo
-from JSSRRegistrationLib.frames import LPS_TO_RAS
+from JSSRRegistrationLib.frames import LPS_TO_RAS, flipped
 from JSSRRegistrationLib.scene import readScan, worldFromParent
 from JSSRRegistrationLib.transforms import setFromParent, setMovingToWorld
 
@@ -162,6 +163,47 @@ def world_points(image: Any) -> np.ndarray:
     image.GetImageToWorldMatrix(matrix)
     to_world = np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
     return (indices + extent[::2]) @ to_world[:3, :3].T + to_world[:3, 3]
+
+
+def test_parents_of_every_kind_are_gone_through(
+    scene: Any, fixed: Any, transform: Any, truth: SpatialTransform
+) -> None:
+    """The volume under a linear transform under a bent one, the reference under a linear one."""
+    other = add_volume(scene, "venous", oblique((3, 3, 9), (2, 2, 2), (25, -40, -20)), (36,) * 3, 9)
+    own = sitk.Cast(readScan(other).image, sitk.sitkFloat32)
+    waves = SpatialTransform(np.eye(4), truth.displacement_mm, truth.grid).to_sitk()
+    bent = scene.AddNewNodeByClass("vtkMRMLTransformNode", "bent")
+    setFromParent(bent, waves)
+    turned = add_linear(scene, "turned", OTHER)
+    turned.SetAndObserveTransformNodeID(bent.GetID())
+    other.SetAndObserveTransformNodeID(turned.GetID())
+    fixed.SetAndObserveTransformNodeID(
+        add_linear(scene, "above", rigid((3, -2, 4), (2, 3, -1))).GetID()
+    )
+    back = affine_to_sitk(flipped(np.linalg.inv(OTHER)))
+    whole = sitk.CompositeTransform([back, waves, truth.to_sitk()])
+    exact = sitk.Resample(own, readScan(fixed).image, whole, sitk.sitkLinear, -1024.0)
+    expected = sitk.GetArrayFromImage(exact)
+    found = slicer.util.arrayFromVolume(applyTo(other, transform))
+    inside = (expected > -1000) & (found > -1000)
+    assert inside.mean() > 0.2
+    assert np.abs(found - expected)[inside].max() <= 1.0
+
+
+def test_markups_under_nested_parents_go_where_the_transform_brings_them(
+    scene: Any, transform: Any, truth: SpatialTransform
+) -> None:
+    bent = scene.AddNewNodeByClass("vtkMRMLTransformNode", "bent")
+    setFromParent(bent, SpatialTransform(np.eye(4), truth.displacement_mm, truth.grid).to_sitk())
+    turned = add_linear(scene, "turned", OTHER)
+    turned.SetAndObserveTransformNodeID(bent.GetID())
+    markups = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "lesions")
+    for point in ((0.0, 0.0, 0.0), (12.0, -8.0, 20.0), (-15.0, 20.0, 5.0)):
+        markups.AddControlPoint(vtk.vtkVector3d(*point), "lesion")
+    markups.SetAndObserveTransformNodeID(turned.GetID())
+    seen = slicer.util.arrayFromMarkupsControlPoints(markups, world=True)
+    found = slicer.util.arrayFromMarkupsControlPoints(applyTo(markups, transform), world=True)
+    np.testing.assert_allclose(to_moving(truth, found), seen, atol=0.02)
 
 
 def test_what_has_no_place_is_refused(scene: Any, transform: Any) -> None:
