@@ -11,7 +11,7 @@ PACKAGE = ROOT / "JSSRRegistration" / "jssr"
 
 # From the lowest to the highest; modules of one layer may import each other.
 LAYERS = (
-    ("errors", "labels", "hounsfield", "device", "memory", "phase_name"),
+    ("errors", "labels", "hounsfield", "device", "memory", "page"),
     ("spatial",),
     ("io",),
     ("networks",),

@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from jssr import page
 from jssr.batch.cases import Case
 from jssr.batch.state import Outcome
 from jssr.io.atomic import whole_file
@@ -16,17 +16,6 @@ from jssr.registration.write import OUTPUT_FILES
 
 TABLE_NAME = "summary.csv"
 PAGE_NAME = "summary.html"
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2.5rem auto; max-width: 75rem; color: #1d2733 }
-h1 { font-size: 1.5rem; margin-bottom: 0.2rem } p { color: #51606f }
-table { border-collapse: collapse; width: 100% }
-th, td { padding: 0.45rem 0.7rem; text-align: left }
-th { border-bottom: 2px solid #c9d3dd; font-weight: 600 } td { border-bottom: 1px solid #e6ebf0 }
-td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums }
-.mark { border-radius: 0.6rem; padding: 0.1rem 0.6rem; color: white; white-space: nowrap }
-.good { background: #2e7d4f } .doubtful { background: #b7791f } .failed { background: #b3382e }
-.waiting { background: #7a8794 } a { color: #1f5fa8 }
-"""
 
 
 def write_summary(output: Path, cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> None:
@@ -100,15 +89,14 @@ def _page(output: Path, rows: Sequence[Mapping[str, str]]) -> str:
         f"{sum(_mark(row) == mark for row in rows)} {mark}"
         for mark in ("good", "doubtful", "failed", "waiting")
     )
-    head = "".join(f"<th>{title}</th>" for title, _ in _PAGE_COLUMNS)
-    body = "\n".join(_page_row(output, row) for row in rows)
-    return (
-        "<!doctype html>\n"
-        '<html lang="en"><head><meta charset="utf-8"><title>JSSR batch</title>'
-        f"<style>{_STYLE}</style></head>\n<body><h1>JSSR batch</h1>"
-        f"<p>{len(rows)} registrations: {counts}. For research, not for diagnosis.</p>\n"
-        f"<table><thead><tr><th>Case</th><th>Verdict</th>{head}<th>Remarks</th></tr></thead>"
-        f"<tbody>\n{body}\n</tbody></table></body></html>\n"
+    table = page.table(
+        ["Case", "Verdict", *(title for title, _ in _PAGE_COLUMNS), "Remarks"],
+        [_page_row(output, row) for row in rows],
+        text_columns=(0, 1, len(_PAGE_COLUMNS) + 2),
+    )
+    lead = f"{len(rows)} registrations: {counts}. For research, not for diagnosis."
+    return page.document(
+        "JSSR batch", ["<h1>JSSR batch</h1>", f'<p class="lead">{lead}</p>', table]
     )
 
 
@@ -116,13 +104,13 @@ _PAGE_COLUMNS = (
     ("Phases", "phases"),
     ("Similarity", "similarity"),
     ("Liver Dice", "liver_dice"),
-    ("Moved, 95 % (mm)", "deformation_p95_mm"),
-    ("Folding (%)", "folding_percent"),
-    ("Time (s)", "seconds"),
+    ("Moved,<br>95 % (mm)", "deformation_p95_mm"),
+    ("Folding<br>(%)", "folding_percent"),
+    ("Time<br>(s)", "seconds"),
 )
 
 
-def _page_row(output: Path, row: Mapping[str, str]) -> str:
+def _page_row(output: Path, row: Mapping[str, str]) -> list[str]:
     mark = _mark(row)
     values = {
         **row,
@@ -130,11 +118,12 @@ def _page_row(output: Path, row: Mapping[str, str]) -> str:
         "similarity": _pair(row["similarity_before"], row["similarity_after"]),
         "liver_dice": _pair(row["liver_dice_before"], row["liver_dice_after"]),
     }
-    cells = "".join(f'<td class="number">{escape(values[key])}</td>' for _, key in _PAGE_COLUMNS)
-    return (
-        f'<tr><td>{_link(output, row["case"])}</td><td><span class="mark {mark}">{mark}</span></td>'
-        f"{cells}<td>{escape(row['message'])}</td></tr>"
-    )
+    return [
+        _link(output, row["case"]),
+        f'<span class="mark {mark}">{mark}</span>',
+        *(page.text(values[key]) for _, key in _PAGE_COLUMNS),
+        page.text(row["message"]),
+    ]
 
 
 def _mark(row: Mapping[str, str]) -> str:
@@ -148,5 +137,5 @@ def _pair(before: str, after: str) -> str:
 def _link(output: Path, case: str) -> str:
     report = f"{case}/{OUTPUT_FILES[Output.REPORT]}"
     if not (output / report).is_file():
-        return escape(case)
-    return f'<a href="{quote(report)}">{escape(case)}</a>'
+        return page.text(case)
+    return f'<a href="{quote(report)}">{page.text(case)}</a>'

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from jssr import __version__
-from jssr.evaluation import page
+from jssr import __version__, page
 from jssr.evaluation.benchmark import FAILED, MISSING, OK, Outcome
 from jssr.evaluation.methods import METHODS, Method
 from jssr.evaluation.plots import box_plot, time_error_plot

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jssr.evaluation import page
+from jssr import page
 from jssr.evaluation.plots import box_plot
 from jssr.evaluation.statistics import PairedTest, Row, figure_names
 from jssr.labels import LABELS

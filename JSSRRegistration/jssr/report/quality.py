@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from jssr import __version__
+from jssr import __version__, page
 from jssr.errors import ResourceError
-from jssr.evaluation import page
 from jssr.io.atomic import whole_file
 from jssr.registration.result import Output, RegistrationResult
 from jssr.report import pictures, summary

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from jssr.evaluation import page
+from jssr import page
 from jssr.labels import LABELS
 from jssr.registration.result import (
     Metrics,

@@ -1,47 +1,37 @@
 """The page that shows a prepared cohort: one row of thumbnails a patient, and where faults are."""
 
-import base64
 import io
 from pathlib import Path
 
 import numpy as np
 
+from jssr import page
+from jssr.io.atomic import whole_file
 from jssr.labels import LABELS
 from jssr.training.data.cache import OUTSIDE, CachedPatient, CachedScan, open_volume
-from jssr.training.prepare.table import Fault
+from jssr.training.prepare.table import SPLITS, Fault
 
 PAGE_NAME = "summary.html"
 _WINDOW_HU = (-150.0, 250.0)
-_HEIGHT = 160
-
-_STYLE = """
-body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem; color: #1c2430; background: #fff }
-table { border-collapse: collapse } td, th { padding: .4rem .8rem }
-td, th { text-align: left; vertical-align: top }
-tr + tr { border-top: 1px solid #d8dee6 } figure { display: inline-block; margin: 0 .6rem 0 0 }
-figcaption { font-size: 12px; color: #566273 } .fault { color: #a3261d }
-"""
 
 
-def write_page(cache: Path, patients: tuple[CachedPatient, ...], faults: tuple[Fault, ...]) -> Path:
+def write_page(cache: Path, patients: tuple[CachedPatient, ...], faults: tuple[Fault, ...]) -> None:
     """Write ``summary.html`` into the cache: nothing but this file is needed to read it."""
-    splits = {
-        split: sum(p.split == split for p in patients) for split in ("train", "validation", "test")
-    }
-    parts = [
-        "<!doctype html><html lang='en'><meta charset='utf-8'><title>Prepared cohort</title>",
-        f"<style>{_STYLE}</style><h1>Prepared cohort</h1>",
-        f"<p>{len(patients)} patients: "
-        + ", ".join(f"{count} {split}" for split, count in splits.items())
-        + ".</p>",
+    splits = ", ".join(
+        f"{sum(patient.split == split for patient in patients)} {split}" for split in SPLITS
+    )
+    content = [
+        "<h1>Prepared cohort</h1>",
+        f"<p>{len(patients)} patients: {splits}.</p>",
         _fault_list(faults),
-        "<table><tr><th>patient</th><th>split</th><th>voxels</th><th>scans</th></tr>",
-        *[_patient_row(cache, patient) for patient in patients],
-        "</table></html>",
+        page.table(
+            ["patient", "split", "voxels", "scans"],
+            [_patient_row(cache, patient) for patient in patients],
+            text_columns=(1, 2, 3),
+        ),
     ]
-    path = cache / PAGE_NAME
-    path.write_text("\n".join(parts), "utf-8")
-    return path
+    with whole_file(cache / PAGE_NAME) as part:
+        part.write_text(page.document("Prepared cohort", content), "utf-8")
 
 
 def thumbnail(cache: Path, scan: CachedScan) -> bytes:
@@ -68,22 +58,17 @@ def _png(picture: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _patient_row(cache: Path, patient: CachedPatient) -> str:
-    figures = "".join(_figure(cache, scan) for scan in patient.scans)
+def _patient_row(cache: Path, patient: CachedPatient) -> list[str]:
     voxels = " × ".join(str(size) for size in reversed(patient.shape_zyx))
-    return (
-        f"<tr><td><code>{patient.patient}</code></td><td>{patient.split}</td>"
-        f"<td>{voxels}</td><td>{figures}</td></tr>"
-    )
+    figures = "".join(_figure(cache, scan) for scan in patient.scans)
+    return [f"<code>{patient.patient}</code>", patient.split, voxels, figures]
 
 
 def _figure(cache: Path, scan: CachedScan) -> str:
     name = scan.phase.value if scan.phase is not None else "no phase"
     drawn = f", {len(scan.classes)} labels" if scan.labels is not None else ""
-    data = base64.b64encode(thumbnail(cache, scan)).decode()
-    return (
-        f"<figure><img alt='{name}, middle coronal slice' height='{_HEIGHT}' "
-        f"src='data:image/png;base64,{data}'><figcaption>{name}{drawn}</figcaption></figure>"
+    return page.png_picture(
+        thumbnail(cache, scan), f"{name}, middle coronal slice", f"{name}{drawn}"
     )
 
 
@@ -93,6 +78,6 @@ def _fault_list(faults: tuple[Fault, ...]) -> str:
         return "<p>No faults.</p>"
     lines = ", ".join(str(line) for line in sorted({fault.line for fault in faults}))
     return (
-        f"<p class='fault'>{len(faults)} faults in the table's lines {lines}; "
+        f'<p class="fault">{len(faults)} faults in the table\'s lines {lines}; '
         "<code>jssr prepare</code> says what is wrong with each.</p>"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DPI = 110
 _STYLE = """
 :root { --ink:#1c2733; --soft:#5a6b7b; --line:#dde4ea; --paper:#fff; --wash:#f4f7f9;
   --accent:#0b6e8e; --good:#1b7f4b; --doubtful:#a86400; --failed:#b3261e; }
@@ -36,6 +37,8 @@ thead th { color:var(--soft); font-weight:600; vertical-align:bottom; }
 figure { margin:14px 0 4px; }
 figure img { max-width:100%; height:auto; border-radius:6px; display:block; }
 figcaption { color:var(--soft); font-size:13.5px; margin-top:6px; max-width:100ch; }
+td figure { display:inline-block; margin:0 10px 0 0; }
+td figure img { max-width:none; height:160px; }
 .note { border-left:3px solid var(--doubtful); padding:2px 12px; color:var(--soft); }
 .swatch { display:inline-block; width:11px; height:11px; border-radius:3px; margin-right:7px;
   vertical-align:-1px; border:1px solid rgba(0,0,0,.25); }
@@ -46,6 +49,11 @@ figcaption { color:var(--soft); font-size:13.5px; margin-top:6px; max-width:100c
 .good { border-color:var(--good); } .good strong { color:var(--good); }
 .doubtful { border-color:var(--doubtful); } .doubtful strong { color:var(--doubtful); }
 .failed { border-color:var(--failed); } .failed strong { color:var(--failed); }
+.mark { border-radius:10px; padding:2px 10px; color:#fff; white-space:nowrap; }
+.mark.good { background:var(--good); } .mark.doubtful { background:var(--doubtful); }
+.mark.failed { background:var(--failed); } .mark.waiting { background:var(--soft); }
+.fault { color:var(--failed); }
+a { color:var(--accent); }
 .cards { display:flex; flex-wrap:wrap; gap:12px; margin:14px 0; }
 .card { background:var(--paper); border:1px solid var(--line); border-radius:10px;
   padding:10px 16px; min-width:150px; flex:1; }
@@ -110,11 +118,16 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     return shown.replace("-", "−") + (f"&nbsp;{unit}" if unit else "")
 
 
-def picture(figure: "Figure", description: str, caption: str = "", dpi: int = 110) -> str:
+def picture(figure: "Figure", description: str, caption: str = "") -> str:
     """A matplotlib figure inside the page, with a description for who cannot see it."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+    return png_picture(buffer.getvalue(), description, caption)
+
+
+def png_picture(png: bytes, description: str, caption: str = "") -> str:
+    """A PNG inside the page; in a table's cell it is a thumbnail beside its neighbours."""
+    encoded = base64.b64encode(png).decode("ascii")
     below = f"<figcaption>{text(caption)}</figcaption>" if caption else ""
     return (
         f'<figure><img alt="{text(description)}" src="data:image/png;base64,{encoded}">'
