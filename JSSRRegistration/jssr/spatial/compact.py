@@ -17,6 +17,7 @@ _LEAST_GAIN = 0.85
 def compact(displacement_mm: torch.Tensor, grid: Geometry) -> tuple[torch.Tensor, Geometry]:
     """The field on the coarsest grid whose linear interpolation misses it by at most 0.05 mm.
 
+    How much it misses is checked at the voxels of both grids; between them it may be a little more.
     Coarser grids are the given one with voxels 2, 4 or 8 times as large, over the same box; their
     border is zero as the field's is. Where none suffices the grid stays. The values are rounded to
     1/512 mm, since the last bits of a float are noise that no compression shrinks.
@@ -52,7 +53,7 @@ def _fitted(field_mm: torch.Tensor, factor: int) -> torch.Tensor | None:
     for _ in range(_ROUNDS):
         rounded = _rounded(coarse)
         missed = field_mm - resample_field(rounded, shape)
-        # Two fields that are linear between their voxels differ most at a voxel of one of them.
+        # Along a line, fields that are linear between voxels differ most at a voxel of one of them.
         between = resample_field(field_mm, coarse_shape) - rounded
         worst = max(_longest_mm(missed), _longest_mm(between))
         if worst <= TOLERANCE_MM:
