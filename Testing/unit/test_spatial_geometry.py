@@ -104,3 +104,7 @@ def test_a_grid_of_another_size_is_another_one(oblique: sitk.Image) -> None:
     )
     assert np.allclose(finer.corners_mm(), Geometry.of(oblique).corners_mm())
     assert not same_geometry(Geometry.of(oblique), finer)
+
+
+def test_the_volume_of_a_voxel_is_in_millilitres(oblique: sitk.Image) -> None:
+    assert Geometry.of(oblique).voxel_ml == pytest.approx(0.8 * 1.1 * 2.5 / 1000)

@@ -40,6 +40,11 @@ class Geometry:
         return z, y, x
 
     @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel in ml."""
+        return float(np.prod(self.spacing_mm)) / 1000
+
+    @property
     def index_to_world(self) -> np.ndarray:
         """4x4 matrix from continuous x, y, z index to LPS mm."""
         matrix = np.eye(4)
@@ -62,28 +67,22 @@ class Geometry:
         """
         if any(n % factor for n in self.size):
             raise ValueError(f"grid of {self.size} voxels cannot be divided by {factor}")
-        shift = self.index_to_world[:3, :3] @ np.full(3, (factor - 1) / 2)
-        x, y, z = (n // factor for n in self.size)
-        sx, sy, sz = (s * factor for s in self.spacing_mm)
-        ox, oy, oz = np.asarray(self.origin_mm) + shift
-        return Geometry((x, y, z), (sx, sy, sz), (float(ox), float(oy), float(oz)), self.direction)
+        x, y, z = self.size
+        return self._revoxelled((x // factor, y // factor, z // factor))
 
     def divided(self, factor: int) -> "Geometry":
         """The grid over the same box of which ``factor``³ voxels fill one of this one."""
-        shift = self.index_to_world[:3, :3] @ np.full(3, (1 / factor - 1) / 2)
-        x, y, z = (n * factor for n in self.size)
-        sx, sy, sz = (s / factor for s in self.spacing_mm)
-        ox, oy, oz = np.asarray(self.origin_mm) + shift
-        return Geometry((x, y, z), (sx, sy, sz), (float(ox), float(oy), float(oz)), self.direction)
+        x, y, z = self.size
+        return self._revoxelled((x * factor, y * factor, z * factor))
 
     def part(self, start: tuple[int, int, int], size: tuple[int, int, int]) -> "Geometry":
         """The grid of the ``size`` voxels from index ``start`` on, both x, y, z."""
         x, y, z = (self.index_to_world @ np.array([*start, 1.0]))[:3].tolist()
         return Geometry(size, self.spacing_mm, (x, y, z), self.direction)
 
-    def empty_image(self, pixel_type: int = sitk.sitkUInt8) -> sitk.Image:
+    def empty_image(self) -> sitk.Image:
         """A zero image on this grid: the reference that SimpleITK's resampling wants."""
-        return self._placed(sitk.Image(self.size, pixel_type))
+        return self._placed(sitk.Image(self.size, sitk.sitkUInt8))
 
     def image(self, array_zyx: np.ndarray) -> sitk.Image:
         """``array_zyx`` ``(z, y, x)`` as an image on this grid."""
@@ -95,6 +94,14 @@ class Geometry:
         """``displacement_mm`` ``(3, z, y, x)`` as a float64 vector image on this grid."""
         channels_last = np.ascontiguousarray(np.moveaxis(displacement_mm, 0, -1), dtype=np.float64)
         return self._placed(sitk.GetImageFromArray(channels_last, isVector=True))
+
+    def _revoxelled(self, size: tuple[int, int, int]) -> "Geometry":
+        """The same box in ``size`` voxels."""
+        ratio = np.divide(self.size, size)
+        sx, sy, sz = (ratio * self.spacing_mm).tolist()
+        shift = self.index_to_world[:3, :3] @ ((ratio - 1) / 2)
+        x, y, z = (self.origin_mm + shift).tolist()
+        return Geometry(size, (sx, sy, sz), (x, y, z), self.direction)
 
     def _placed(self, image: sitk.Image) -> sitk.Image:
         image.SetSpacing(self.spacing_mm)
