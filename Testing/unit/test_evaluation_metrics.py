@@ -6,6 +6,8 @@ import SimpleITK as sitk
 import torch
 
 from jssr.evaluation import metrics
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.jacobian import jacobian_determinant_on
 
 SPACING = (0.8, 1.1, 2.5)
 
@@ -23,6 +25,10 @@ def organs():
     first = ellipsoid((15, 18, 24), (9, 12, 15))
     second = ellipsoid((17, 16, 27), (10, 11, 13)) | ellipsoid((26, 24, 20), (4, 5, 6))
     return first, second
+
+
+def cube(side):
+    return Geometry((side, side, side), SPACING, (0.0, 0.0, 0.0))
 
 
 def one_hot(mask):
@@ -72,7 +78,7 @@ def test_registration_error_of_a_constant_offset():
     assert metrics.target_registration_error(found, truth, mask) is None
     mask[1:3] = True
     error = metrics.target_registration_error(found, truth, mask)
-    assert (error.mean_mm, error.p95_mm, error.max_mm) == pytest.approx((5.0, 5.0, 5.0))
+    assert (error.mean_mm, error.p95_mm) == pytest.approx((5.0, 5.0))
 
 
 def test_registration_error_leaves_out_what_is_not_masked():
@@ -81,38 +87,13 @@ def test_registration_error_leaves_out_what_is_not_masked():
     found[:, 0] = 100.0
     mask = np.ones((4, 5, 6), bool)
     mask[0] = False
-    assert metrics.target_registration_error(found, truth, mask).max_mm == 0.0
-
-
-def test_jacobian_equals_simpleitk():
-    noise = sitk.GetImageFromArray(
-        np.random.default_rng(3).normal(size=(16, 18, 20, 3)) * 8, isVector=True
-    )
-    noise.SetSpacing(SPACING)
-    smooth = sitk.SmoothingRecursiveGaussian(noise, 3.0)
-    truth = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(smooth))
-    displacement = np.moveaxis(sitk.GetArrayFromImage(smooth), -1, 0)
-    found = metrics.jacobian(displacement, SPACING, np.eye(3))
-    inner = (slice(1, -1),) * 3
-    np.testing.assert_allclose(found[inner], truth[inner], atol=1e-4)
-    assert truth.std() > 0.01
-
-
-def test_jacobian_of_a_linear_map_does_not_depend_on_the_grid():
-    rng = np.random.default_rng(4)
-    direction = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    matrix = rng.normal(size=(3, 3)) * 0.1
-    z, y, x = np.indices((6, 7, 8))
-    steps = np.stack([x * SPACING[0], y * SPACING[1], z * SPACING[2]])
-    points = np.tensordot(direction, steps, axes=1)
-    found = metrics.jacobian(np.tensordot(matrix, points, axes=1), SPACING, direction)
-    np.testing.assert_allclose(found, np.linalg.det(np.eye(3) + matrix), atol=1e-5)
+    assert metrics.target_registration_error(found, truth, mask).mean_mm == 0.0
 
 
 def test_determinant_of_a_scaling():
     z, y, x = np.indices((12, 12, 12))
     points = np.stack([x * SPACING[0], y * SPACING[1], z * SPACING[2]])
-    determinant = metrics.jacobian(0.1 * points, SPACING, np.eye(3))
+    determinant = jacobian_determinant_on(cube(12), 0.1 * points)
     mask = np.zeros((12, 12, 12), bool)
     mask[4:8, 4:8, 4:8] = True
     np.testing.assert_allclose(determinant[mask], 1.1**3, rtol=1e-5)
@@ -124,7 +105,7 @@ def test_folding_counts_every_fold():
     x = np.indices((10, 10, 10))[2]
     displacement = np.zeros((3, 10, 10, 10))
     displacement[0] = -2.0 * x * SPACING[0] * (x > 4)
-    determinant = metrics.jacobian(displacement, SPACING, np.eye(3))
+    determinant = jacobian_determinant_on(cube(10), displacement)
     mask = np.zeros((10, 10, 10), bool)
     mask[..., 6:9] = True
     assert metrics.folding_fraction(determinant, mask) == 1.0
@@ -164,4 +145,4 @@ def test_the_95th_percentile_of_an_error_that_grows_evenly():
     found = np.zeros((101, 3))
     found[:, 1] = np.arange(101)
     error = metrics.point_registration_error(found, np.zeros((101, 3)))
-    assert (error.mean_mm, error.p95_mm, error.max_mm) == pytest.approx((50.0, 95.0, 100.0))
+    assert (error.mean_mm, error.p95_mm) == pytest.approx((50.0, 95.0))

@@ -5,7 +5,12 @@ import SimpleITK as sitk
 import torch
 
 from jssr.spatial.geometry import Geometry
-from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
+from jssr.spatial.jacobian import (
+    folding_fraction,
+    jacobian_determinant,
+    jacobian_determinant_on,
+    log_jacobian_sd,
+)
 from jssr.spatial.warp import voxel_coordinates
 
 SPACING = (1.0, 2.0, 3.0)
@@ -35,6 +40,31 @@ def test_equals_simpleitk() -> None:
     got = jacobian_determinant(field, SPACING)[0].numpy()
     inside = (slice(1, -1),) * 3
     assert np.abs(got - wanted)[inside].max() < 1e-3
+
+
+def test_equals_simpleitk_on_a_smooth_field() -> None:
+    noise = sitk.GetImageFromArray(
+        np.random.default_rng(3).normal(size=(16, 18, 20, 3)) * 8, isVector=True
+    )
+    noise.SetSpacing(SPACING)
+    smooth = sitk.SmoothingRecursiveGaussian(noise, 3.0)
+    truth = sitk.GetArrayFromImage(sitk.DisplacementFieldJacobianDeterminant(smooth))
+    displacement = np.moveaxis(sitk.GetArrayFromImage(smooth), -1, 0)
+    found = jacobian_determinant_on(Geometry.of(smooth), displacement)
+    inner = (slice(1, -1),) * 3
+    np.testing.assert_allclose(found[inner], truth[inner], atol=1e-4)
+    assert truth.std() > 0.01
+
+
+def test_the_determinant_of_a_linear_map_does_not_depend_on_the_grid() -> None:
+    rng = np.random.default_rng(4)
+    direction = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    matrix = rng.normal(size=(3, 3)) * 0.1
+    grid = Geometry((8, 7, 6), SPACING, (0.0, 0.0, 0.0), tuple(direction.ravel().tolist()))
+    z, y, x = np.indices(grid.shape_zyx)
+    points = np.tensordot(grid.index_to_world[:3, :3], np.stack([x, y, z]), axes=1)
+    found = jacobian_determinant_on(grid, np.tensordot(matrix, points, axes=1))
+    np.testing.assert_allclose(found, np.linalg.det(np.eye(3) + matrix), atol=1e-5)
 
 
 def test_a_mirror_folds_everywhere_and_nothing_is_clipped() -> None:

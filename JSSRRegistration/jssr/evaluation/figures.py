@@ -11,6 +11,7 @@ from jssr.evaluation.cohort import CaseData, displacement_on
 from jssr.labels import LABELS, label_index
 from jssr.registration.apply import warp_labels
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.jacobian import jacobian_determinant_on
 from jssr.spatial.transform import SpatialTransform
 
 Row = dict[str, float | None]
@@ -32,15 +33,14 @@ def registration_figures(data: CaseData, fixed_to_moving: SpatialTransform) -> R
     """Errors, overlaps, folding and volume changes of one registration."""
     grid = Geometry.of(data.fixed)
     displacement_mm = displacement_on(fixed_to_moving.to_sitk(), grid)
-    direction = np.reshape(grid.direction, (3, 3))
-    determinant = metrics.jacobian(displacement_mm, grid.spacing_mm, direction)
+    determinant = jacobian_determinant_on(grid, displacement_mm)
     folding = metrics.folding_fraction(determinant, data.body)
     return {
         **_errors(data, fixed_to_moving, displacement_mm),
         **_overlaps(data, fixed_to_moving),
         "folding_percent": None if folding is None else 100.0 * folding,
         "log_jacobian_sd": metrics.log_jacobian_sd(determinant, data.body),
-        **_lesion_figures(data, determinant, grid, direction),
+        **_lesion_figures(data, determinant, grid),
     }
 
 
@@ -79,9 +79,9 @@ def lesions_of(labels: sitk.Image, from_mm: float = LESION_FROM_MM) -> Iterator[
     shape.Execute(apart)
     numbers = sitk.GetArrayViewFromImage(apart)
     for number in shape.GetLabels():
-        diameter = 2.0 * (0.75 * shape.GetPhysicalSize(number) / np.pi) ** (1 / 3)
+        diameter = 2.0 * shape.GetEquivalentSphericalRadius(number)
         if diameter >= from_mm:
-            yield Lesion(numbers == number, float(diameter))
+            yield Lesion(numbers == number, diameter)
 
 
 def _errors(data: CaseData, transform: SpatialTransform, displacement_mm: np.ndarray) -> Row:
@@ -110,9 +110,7 @@ def _overlaps(data: CaseData, transform: SpatialTransform) -> Row:
     return segmentation_figures(data.fixed_labels, warped, "")
 
 
-def _lesion_figures(
-    data: CaseData, determinant: np.ndarray, grid: Geometry, direction: np.ndarray
-) -> Row:
+def _lesion_figures(data: CaseData, determinant: np.ndarray, grid: Geometry) -> Row:
     """How the lesions' volumes change under the map, and how much of that is wrong.
 
     ``lesion_volume_change`` is the largest absolute change and ``lesion_kept_fraction`` the part of
@@ -124,7 +122,7 @@ def _lesion_figures(
         return {}
     true_determinant = None
     if data.truth_mm is not None:
-        true_determinant = metrics.jacobian(data.truth_mm, grid.spacing_mm, direction)
+        true_determinant = jacobian_determinant_on(grid, data.truth_mm)
     changes, errors = [], []
     for lesion in lesions_of(data.fixed_labels):
         found = float(determinant[lesion.mask].mean())

@@ -10,11 +10,8 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from jssr.spatial.jacobian import jacobian_determinant
-
-Spacing = tuple[float, float, float]
-
-_JACOBIAN_FLOOR = 1e-9
+from jssr.spatial import jacobian
+from jssr.spatial.warp import Spacing
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -56,7 +53,6 @@ class RegistrationError:
 
     mean_mm: float
     p95_mm: float
-    max_mm: float
 
 
 def target_registration_error(
@@ -83,28 +79,18 @@ def point_registration_error(
     return _summary(np.linalg.norm(found_mm - truth_mm, axis=1))
 
 
-def jacobian(displacement_mm: np.ndarray, spacing_mm: Spacing, direction: np.ndarray) -> np.ndarray:
-    """Volume ratio ``(z, y, x)`` of ``p -> p + u(p)`` on a grid that may be oblique.
-
-    Args:
-        displacement_mm: ``(3, z, y, x)`` in LPS.
-        direction: ``(3, 3)``, the grid's axes as columns. The determinant does not change when the
-            displacement is turned into these axes, where differences run along the grid.
-    """
-    along_axes = np.tensordot(direction.T, displacement_mm, axes=1).astype(np.float32)
-    return jacobian_determinant(torch.from_numpy(along_axes)[None], spacing_mm)[0].numpy()
-
-
 def folding_fraction(determinant: np.ndarray, mask: np.ndarray) -> float | None:
-    """Part of the masked voxels where the map folds; nothing is clipped before counting."""
-    return float((determinant[mask] <= 0).mean()) if mask.any() else None
+    """Part of the masked voxels where the map folds; ``None`` for an empty mask."""
+    if not mask.any():
+        return None
+    return jacobian.folding_fraction(torch.from_numpy(determinant), torch.from_numpy(mask))
 
 
 def log_jacobian_sd(determinant: np.ndarray, mask: np.ndarray) -> float | None:
-    """Standard deviation of ``log J`` over the mask; folds count as ``log(1e-9)``."""
-    return (
-        float(np.log(np.maximum(determinant[mask], _JACOBIAN_FLOOR)).std()) if mask.any() else None
-    )
+    """Standard deviation of ``log J`` over the mask, ``None`` for an empty one."""
+    if not mask.any():
+        return None
+    return jacobian.log_jacobian_sd(torch.from_numpy(determinant), torch.from_numpy(mask))
 
 
 def mean_absolute_error(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float | None:
@@ -144,11 +130,7 @@ def structural_similarity(a: np.ndarray, b: np.ndarray, data_range: float) -> fl
 
 
 def _summary(error: np.ndarray) -> RegistrationError:
-    return RegistrationError(
-        mean_mm=float(error.mean()),
-        p95_mm=float(np.percentile(error, 95)),
-        max_mm=float(error.max()),
-    )
+    return RegistrationError(float(error.mean()), float(np.percentile(error, 95)))
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:

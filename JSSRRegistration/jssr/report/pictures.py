@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.evaluation.metrics import jacobian
 from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
 from jssr.report.planes import BODY_ABOVE_HU, Plane
+from jssr.spatial.jacobian import jacobian_determinant_on
 from jssr.spatial.transform import SpatialTransform
 
 if TYPE_CHECKING:
@@ -183,8 +183,7 @@ def jacobian_strip(title: str, fixed: sitk.Image, transform: SpatialTransform) -
     """log J: blue shrinks, red grows, yellow folds; ``None`` without a deformation."""
     if transform.displacement_mm is None or transform.grid is None:
         return None
-    direction = np.reshape(transform.grid.direction, (3, 3))
-    determinant = jacobian(transform.displacement_mm, transform.grid.spacing_mm, direction)
+    determinant = jacobian_determinant_on(transform.grid, transform.displacement_mm)
     image = transform.grid.image(determinant.astype(np.float32))
 
     def draw(axes: "Axes", plane: Plane) -> object:

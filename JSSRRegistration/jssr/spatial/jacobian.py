@@ -1,7 +1,9 @@
 """Local volume change of a deformation."""
 
+import numpy as np
 import torch
 
+from jssr.spatial.geometry import Geometry
 from jssr.spatial.warp import Spacing
 
 
@@ -29,13 +31,24 @@ def jacobian_determinant(displacement_mm: torch.Tensor, spacing_mm: Spacing) -> 
     return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
+def jacobian_determinant_on(grid: Geometry, displacement_mm: np.ndarray) -> np.ndarray:
+    """Volume ratio ``(z, y, x)`` of an LPS displacement ``(3, z, y, x)`` on a grid at any angle.
+
+    The determinant does not change when the displacement is turned into the grid's axes, along
+    which differences run.
+    """
+    axes = np.reshape(grid.direction, (3, 3))
+    along_axes = np.tensordot(axes.T, displacement_mm, axes=1).astype(np.float32)
+    return jacobian_determinant(torch.from_numpy(along_axes)[None], grid.spacing_mm)[0].numpy()
+
+
 def folding_fraction(determinant: torch.Tensor, mask: torch.Tensor) -> float:
     """The part of the masked voxels where the determinant is not positive."""
     return float((determinant[mask] <= 0).float().mean()) if bool(mask.any()) else 0.0
 
 
 def log_jacobian_sd(determinant: torch.Tensor, mask: torch.Tensor, floor: float = 1e-9) -> float:
-    """Standard deviation of ``log |J|`` over the masked voxels; folds count as ``log(floor)``."""
+    """Standard deviation of ``log J`` over the masked voxels; folds count as ``log(floor)``."""
     return (
         float(torch.log(determinant[mask].clamp_min(floor)).std(unbiased=False))
         if bool(mask.any())
