@@ -9,7 +9,8 @@ import SimpleITK as sitk
 
 from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
-from jssr.report.planes import BODY_ABOVE_HU, Plane
+from jssr.registration.body import BODY_THRESHOLD_HU
+from jssr.report.planes import Plane
 from jssr.spatial.jacobian import jacobian_determinant_on
 from jssr.spatial.transform import SpatialTransform
 
@@ -74,13 +75,11 @@ def strips_figure(strips: Sequence[Strip], planes: Sequence[Plane]) -> "Figure":
     return figure
 
 
-def scan_strip(
-    title: str, image: sitk.Image, window: tuple[float, float] = SOFT_TISSUE_HU
-) -> Strip:
+def scan_strip(title: str, image: sitk.Image) -> Strip:
     """A scan in grey."""
 
     def draw(axes: "Axes", plane: Plane) -> None:
-        _gray(axes, plane, plane.cut(image), window)
+        _gray(axes, plane, plane.cut(image), SOFT_TISSUE_HU)
 
     return Strip(title, draw)
 
@@ -217,7 +216,7 @@ def _gray(axes: "Axes", plane: Plane, values: np.ndarray, window: tuple[float, f
 
 
 def _body_outline(axes: "Axes", plane: Plane, fixed: sitk.Image) -> None:
-    inside = plane.cut(fixed) > BODY_ABOVE_HU
+    inside = plane.cut(fixed) > BODY_THRESHOLD_HU
     overlay = np.zeros((*inside.shape, 4))
     overlay[inside & _outline(inside)] = (0.5, 0.5, 0.5, 0.8)
     axes.imshow(overlay, extent=plane.extent_mm, interpolation="nearest", zorder=3)

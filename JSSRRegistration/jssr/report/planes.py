@@ -7,9 +7,8 @@ import SimpleITK as sitk
 
 from jssr.hounsfield import AIR_HU
 from jssr.labels import label_index
+from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
-
-BODY_ABOVE_HU = -300.0
 
 _LONGEST_SIDE = 300
 _FINEST_MM = 0.7
@@ -93,25 +92,20 @@ def anatomical_planes(scan: sitk.Image, center_mm: np.ndarray) -> tuple[Plane, P
 
 
 def center_of_interest(scan: sitk.Image, labels: sitk.Image | None) -> np.ndarray:
-    """A point worth a look, LPS mm: inside the liver, else in the middle of the body."""
-    inside, image = np.zeros(0, bool), scan
-    if labels is not None:
-        inside, image = _liver(labels), labels
-    if not inside.any():
-        inside, image = sitk.GetArrayViewFromImage(scan) > BODY_ABOVE_HU, scan
-    if not inside.any():
-        return Geometry.of(scan).corners_mm().mean(axis=0)
-    matrix = Geometry.of(image).index_to_world
-    index_zyx = [_weighted_middle(inside, axis) for axis in range(3)]
-    return matrix[:3, :3] @ np.array(index_zyx[::-1]) + matrix[:3, 3]
+    """A point worth a look, LPS mm: the middle of the liver, else of the body, else of the scan."""
+    center = None if labels is None else _middle_mm(_liver(labels))
+    if center is None:
+        center = _middle_mm(scan > BODY_THRESHOLD_HU)
+    return Geometry.of(scan).corners_mm().mean(axis=0) if center is None else center
 
 
-def _liver(labels: sitk.Image) -> np.ndarray:
-    values = sitk.GetArrayViewFromImage(labels)
-    return (values == label_index("liver")) | (values == label_index("lesion"))
+def _liver(labels: sitk.Image) -> sitk.Image:
+    return (labels == label_index("liver")) | (labels == label_index("lesion"))
 
 
-def _weighted_middle(inside: np.ndarray, axis: int) -> float:
-    others = tuple(other for other in range(3) if other != axis)
-    weight = inside.sum(axis=others, dtype=np.float64)
-    return float((weight * np.arange(len(weight))).sum() / weight.sum())
+def _middle_mm(mask: sitk.Image) -> np.ndarray | None:
+    """The centroid in LPS mm, ``None`` of an empty mask; ITK needs no list of the voxels."""
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.ComputePerimeterOff()
+    shape.Execute(mask)
+    return np.array(shape.GetCentroid(1)) if shape.HasLabel(1) else None
