@@ -21,18 +21,19 @@ import SimpleITK as sitk
 import torch
 
 from jssr.errors import InputError
-from jssr.evaluation.cohort import BODY_ABOVE_HU, MANIFEST, SCHEMA
 from jssr.hounsfield import AIR_HU
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_label_map, read_scan, write_image
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
 from jssr.labels import Phase, label_index
+from jssr.phantom.cohort import MANIFEST, SCHEMA
 from jssr.phantom.contrast import PHASES
 from jssr.phantom.draw import Draw, smooth_noise
 from jssr.phantom.options import PairOptions
 from jssr.phantom.scanner import scan
 from jssr.phantom.tissues import TISSUES, tissue_index
+from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.fields import exponentiate_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.transform import SpatialTransform, resample
@@ -160,7 +161,7 @@ def write_pair(painted: Painted, seed: int, root: Path, name: str) -> dict[str, 
         ("fixed", fixed),
         ("moving", moving),
         ("synthesis_truth", seen(fixed_phase, back)),
-        ("fixed_truth_mask", fixed > BODY_ABOVE_HU),
+        ("fixed_truth_mask", fixed > BODY_THRESHOLD_HU),
     ):
         kind = np.uint8 if values.dtype == bool else np.int16
         write_image(grid.image(np.rint(values).astype(kind)), root / name / f"{key}.nii.gz")

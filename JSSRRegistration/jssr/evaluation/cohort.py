@@ -19,11 +19,10 @@ from jssr.io.images import read_mask, read_scan
 from jssr.io.segmentation import read_segmentation_of
 from jssr.io.transforms import read_transform
 from jssr.labels import Phase, label_index
+from jssr.phantom.cohort import MANIFEST, SCHEMA
+from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
 
-MANIFEST = "manifest.json"
-SCHEMA = 1
-BODY_ABOVE_HU = -300.0
 BORDER_VOXELS = 6
 """Where the truth is known everywhere, so many outer voxels are left out of the body."""
 
@@ -210,7 +209,7 @@ def _truth(case: Case, grid: Geometry) -> np.ndarray | None:
 
 def _body(case: Case, fixed: sitk.Image) -> np.ndarray:
     """Fixed voxels of tissue where the truth is known; without a truth, all of the tissue."""
-    return (sitk.GetArrayViewFromImage(fixed) > BODY_ABOVE_HU) & _known(case, fixed)
+    return (sitk.GetArrayViewFromImage(fixed) > BODY_THRESHOLD_HU) & _known(case, fixed)
 
 
 def _known(case: Case, fixed: sitk.Image) -> np.ndarray:

@@ -10,7 +10,8 @@ import torch
 from jssr.bundle.load import load_bundle
 from jssr.evaluation.ablation import without_generator, without_register
 from jssr.evaluation.cohort import Case, CaseData, load_case, read_cohort
-from jssr.evaluation.figures import Row, registration_figures
+from jssr.evaluation.figures import registration_figures
+from jssr.evaluation.statistics import Row
 from jssr.io.atomic import OutputFolder
 from jssr.io.transforms import read_transform
 from jssr.labels import LABELS, Phase

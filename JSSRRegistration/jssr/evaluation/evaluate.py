@@ -16,7 +16,6 @@ from jssr.errors import InputError, without_paths
 from jssr.evaluation.cohort import Case, CaseData, load_case
 from jssr.evaluation.evaluation_page import evaluation_page
 from jssr.evaluation.figures import (
-    Row,
     lesions_of,
     registration_errors,
     registration_figures,
@@ -24,7 +23,7 @@ from jssr.evaluation.figures import (
 )
 from jssr.evaluation.leakage import bundle_leakage
 from jssr.evaluation.phantoms import cohort_name, open_cohort
-from jssr.evaluation.statistics import PairedTest, compare, figure_names
+from jssr.evaluation.statistics import PairedTest, Row, compare, figure_names
 from jssr.evaluation.synthesis import synthesis_figures
 from jssr.evaluation.tables import summaries, write_csv, write_json
 from jssr.io.atomic import OutputFolder, whole_file
@@ -33,7 +32,6 @@ from jssr.registration.apply import warp_labels
 from jssr.registration.pipeline import register
 from jssr.registration.result import (
     Output,
-    PhaseGuess,
     ProgressCallback,
     Refine,
     RegistrationResult,
@@ -130,7 +128,7 @@ def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> R
     row |= synthesis_figures(data, synthesized, linear, bundle.manifest.window_hu)
     row["leakage_percent"] = bundle_leakage(bundle, data.fixed, data.moving, linear)
     guesses = ((result.fixed_phase, case.fixed_phase), (result.moving_phase, case.moving_phase))
-    right = [_is_right(guess, known) for guess, known in guesses if known is not None]
+    right = [guess.phase is known for guess, known in guesses if known is not None]
     if right:
         row["phase_right_fraction"] = float(np.mean(right))
     row["verdict_good_fraction"] = float(result.verdict.level is VerdictLevel.GOOD)
@@ -210,7 +208,3 @@ def _segmentation_rows(data: CaseData, result: RegistrationResult) -> Row:
         if shares:
             row["lesions_found_fraction"] = float(np.mean(np.array(shares) >= LESION_FOUND_FROM))
     return row
-
-
-def _is_right(guess: PhaseGuess, known: object) -> bool:
-    return guess.phase is known

@@ -8,14 +8,12 @@ import SimpleITK as sitk
 
 from jssr.evaluation import metrics
 from jssr.evaluation.cohort import CaseData, displacement_on
+from jssr.evaluation.statistics import Row
 from jssr.labels import LABELS, label_index
 from jssr.registration.apply import warp_labels
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import jacobian_determinant_on
 from jssr.spatial.transform import SpatialTransform
-
-Row = dict[str, float | None]
-"""Figures by name; the name ends with the unit. ``None``: does not exist for this pair."""
 
 LESION_FROM_MM = 10.0
 LESION_TOLERANCE = 0.05

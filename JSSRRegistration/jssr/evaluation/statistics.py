@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Row = Mapping[str, float | None]
+Row = dict[str, float | None]
+"""Figures by name; the name ends with the unit. ``None``: does not exist for this pair."""
 
 _EXACT_UP_TO = 25
 

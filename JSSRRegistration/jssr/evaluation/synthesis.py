@@ -4,10 +4,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.evaluation import metrics
-from jssr.evaluation.cohort import BODY_ABOVE_HU, CaseData
-from jssr.evaluation.figures import Row
+from jssr.evaluation.cohort import CaseData
+from jssr.evaluation.statistics import Row
 from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
+from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
 
@@ -48,7 +49,7 @@ def synthesis_figures(
     before = _placed(data.moving, synthesized, fixed_to_moving, sitk.sitkLinear, AIR_HU)
     labels = _placed(data.moving_labels, synthesized, fixed_to_moving, sitk.sitkNearestNeighbor, 0)
     found = sitk.GetArrayFromImage(synthesized).astype(np.float32)
-    body = (before > BODY_ABOVE_HU) & (truth > BODY_ABOVE_HU)
+    body = (before > BODY_THRESHOLD_HU) & (truth > BODY_THRESHOLD_HU)
     truth, before, found = (np.clip(values, *window_hu) for values in (truth, before, found))
     span = window_hu[1] - window_hu[0]
     row: Row = {
