@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from typer.testing import CliRunner
 from jssr.cli.main import app
 from jssr.errors import InputError
 from jssr.evaluation import benchmark as module
-from jssr.evaluation.benchmark import Setup, earlier_outcomes, run_benchmark
+from jssr.evaluation.benchmark import Setup, read_outcomes, run_benchmark
 from jssr.evaluation.cohort import Case, read_cohort
-from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, choose_methods
+from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, Method, choose_methods
+from jssr.evaluation.outcome import OK, MethodOutcome
 from jssr.evaluation.peers import deeds
 from jssr.evaluation.process import MethodFailed, Usage
 from jssr.io.images import write_image
@@ -31,6 +33,14 @@ BROKEN = replace(IDENTITY, name="ants-syn", title="Broken", function="classical:
 
 def quiet(step: str, fraction: float) -> None:
     assert 0.0 <= fraction <= 1.0
+
+
+def outcomes_of(
+    cases: Sequence[Case], methods: Sequence[Method], output: Path, threads: int = 1
+) -> list[MethodOutcome]:
+    """Runs the methods and gives what is kept of them."""
+    run_benchmark(cases, methods, output, Setup(threads=threads), progress=quiet)
+    return read_outcomes(cases, methods, output, Setup(threads=threads))
 
 
 def test_command_writes_tables_and_page_and_goes_on(
@@ -82,14 +92,11 @@ def test_absent_and_failing_methods_are_rows(tmp_path: Path) -> None:
     cases = read_cohort(write_case_folder(tmp_path / "cohort"))
     output = tmp_path / "output"
     output.mkdir()
-    setup = Setup(threads=1)
-    outcomes = run_benchmark(cases, [ABSENT, BROKEN], output, setup, progress=quiet)
-    absent, broken = outcomes
+    absent, broken = outcomes_of(cases, [ABSENT, BROKEN], output)
+    assert [o.method for o in (absent, broken)] == ["elastix", "ants-syn"]
     assert (absent.status, broken.status) == ("missing", "failed")
     assert "no_such_package" in absent.message and "no_such_function" in broken.message
     assert str(tmp_path) not in broken.message
-    again = earlier_outcomes(cases, [ABSENT, BROKEN], output, Setup(threads=1))
-    assert [o.method for o in again] == ["elastix", "ants-syn"]
 
 
 def test_a_result_counts_only_for_the_same_files_and_settings(
@@ -98,9 +105,9 @@ def test_a_result_counts_only_for_the_same_files_and_settings(
     cases = read_cohort(write_case_folder(tmp_path / "cohort"))
     runs = []
 
-    def run(data: object, method: object, output: Path, setup: Setup) -> module.Outcome:
+    def run(data: object, method: object, output: Path, setup: Setup) -> MethodOutcome:
         runs.append(setup.threads)
-        return module.Outcome("identity", "case_1", module.OK, figures={"error_body_mm": 1.0})
+        return MethodOutcome("identity", "case_1", OK, figures={"error_body_mm": 1.0})
 
     monkeypatch.setattr(module, "_run", run)
     for threads in (1, 1, 2):
@@ -117,7 +124,7 @@ def test_a_page_holds_only_what_was_made_in_the_same_way(tmp_path: Path) -> None
     run_benchmark(cases, [ABSENT], tmp_path, setup, progress=quiet)
 
     def found(setup: Setup) -> list[str]:
-        return [outcome.method for outcome in earlier_outcomes(cases, [ABSENT], tmp_path, setup)]
+        return [outcome.method for outcome in read_outcomes(cases, [ABSENT], tmp_path, setup)]
 
     assert found(setup) == ["elastix"]
     assert found(Setup(threads=2)) == []
@@ -151,7 +158,7 @@ def test_a_method_that_writes_no_usable_transform_failed(
         return Usage(1.0, 1.0, 1.0)
 
     monkeypatch.setattr(module, "run_measured", run)
-    (outcome,) = run_benchmark([case], [IDENTITY], tmp_path, Setup(threads=1), progress=quiet)
+    (outcome,) = outcomes_of([case], [IDENTITY], tmp_path)
     assert outcome.status == "failed" and not outcome.figures
     assert ("no finite error_body_mm" if shift_mm else "There is no file") in outcome.message
     assert str(tmp_path) not in outcome.message
@@ -194,7 +201,7 @@ def test_peers_read_a_dicom_folder(tmp_path: Path) -> None:
     write_dicom_series(scan, tmp_path / "dicom")
     write_image(scan, tmp_path / "moving.nii.gz")
     case = Case("p", tmp_path / "dicom", tmp_path / "moving.nii.gz")
-    (outcome,) = run_benchmark([case], [IDENTITY], tmp_path, Setup(threads=1), progress=quiet)
+    (outcome,) = outcomes_of([case], [IDENTITY], tmp_path)
     assert outcome.status == "ok", outcome.message
 
 
@@ -229,7 +236,7 @@ def test_peers_find_the_shift(tmp_path: Path, name: str) -> None:
     (method,) = choose_methods(name)
     assert method.missing() is None, "the extra `benchmark` brings it"
     cases = read_cohort(write_case_folder(tmp_path / "cohort"))
-    (outcome,) = run_benchmark(cases, [method], tmp_path, Setup(threads=2), progress=quiet)
+    (outcome,) = outcomes_of(cases, [method], tmp_path, threads=2)
     assert outcome.status == "ok", outcome.message
     error = outcome.figures["error_body_mm"]
     assert error is not None and error < 0.6 * float(np.linalg.norm(SHIFT_MM))

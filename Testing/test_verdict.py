@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jssr.bundle.load import load_bundle
-from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.open_cohort import open_cohort
 from jssr.evaluation.verdicts import judged_pairs, summary
 from jssr.registration.result import Refine
 

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import InputError
 from jssr.evaluation.cohort import CaseData, load_case
-from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.open_cohort import open_cohort
 from jssr.io.atomic import OutputFolder
 from jssr.networks.structure import STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import FINE, local_contrast

@@ -1,7 +1,6 @@
 """Cohorts of both layouts are read, and what is wrong with one is said in a sentence."""
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.evaluation.cohort import displacement_on, load_case, read_cohort
-from jssr.evaluation.phantoms import open_cohort
 from jssr.labels import Phase
 from jssr.spatial.linear import rotation
 from jssr.spatial.transform import SpatialTransform
@@ -140,28 +138,3 @@ def test_a_folder_without_pairs_is_named(tmp_path: Path) -> None:
         read_cohort(tmp_path)
     with pytest.raises(InputError, match="no folder"):
         read_cohort(tmp_path / "missing")
-
-
-def test_phantoms_are_made_once_and_only_as_many_as_wanted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = []
-
-    def write(
-        folder: Path, patients: int, seed: int, *arguments: object, **options: object
-    ) -> None:
-        made.append((patients, seed))
-        shutil.rmtree(folder, ignore_errors=True)
-        write_manifest_cohort(folder, patients)
-
-    monkeypatch.setattr("jssr.phantom.cohort.write_cohort", write)
-    for _ in range(2):
-        cases = open_cohort("phantoms:40-49", tmp_path, limit=2, progress=lambda *_: None)
-    assert len(cases) == 2
-    assert made == [(2, 40)]
-    manifest = tmp_path / "phantoms" / "40-41" / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text("utf-8")), "generator": 0}))
-    open_cohort("phantoms:40-41", tmp_path, progress=lambda *_: None)
-    assert made == [(2, 40), (2, 40)]
-    with pytest.raises(InputError, match="lower seed first"):
-        open_cohort("phantoms:9-3", tmp_path, progress=lambda *_: None)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jssr.errors import InputError
-from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.open_cohort import open_cohort
 from jssr.labels import Phase
 
 HEADER = "patient,phase,image,segmentation,split\n"

@@ -4,8 +4,8 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,22 @@ from jssr import __version__
 from jssr.bundle.manifest import MANIFEST_NAME
 from jssr.bundle.source import open_source
 from jssr.errors import InputError, without_paths
+from jssr.evaluation.benchmark_page import benchmark_page
 from jssr.evaluation.cohort import Case, CaseData, load_case
-from jssr.evaluation.figures import Row, registration_figures
-from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, TRANSFORM_FILE, Method
-from jssr.evaluation.phantoms import cohort_name, open_cohort
+from jssr.evaluation.figures import registration_figures
+from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, Method
+from jssr.evaluation.open_cohort import cohort_name, open_cohort
+from jssr.evaluation.outcome import FAILED, MISSING, OK, MethodOutcome
 from jssr.evaluation.process import MethodFailed, run_measured
 from jssr.evaluation.tables import summaries, write_csv, write_json
 from jssr.io.atomic import make_folder, whole_file
 from jssr.io.transforms import read_transform
-from jssr.registration.result import ProgressCallback
+from jssr.registration.result import Output, ProgressCallback
+from jssr.registration.write import OUTPUT_FILES
 from jssr.spatial.transform import SpatialTransform
 
-OK, FAILED, MISSING = "ok", "failed", "missing"
 RESULTS_FOLDER = "results"
 """Where a benchmark keeps one JSON file for each method and case."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One method on one case: its figures, or why there are none."""
-
-    method: str
-    case: str
-    status: str
-    message: str = ""
-    figures: Row = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +57,7 @@ def benchmark_files(
     the same files, threads and settings.
 
     Args:
-        cohort: a folder or a range of seeds, see :func:`jssr.evaluation.phantoms.open_cohort`.
+        cohort: a folder or a range of seeds, see :func:`jssr.evaluation.open_cohort.open_cohort`.
         limit: how many of the pairs are used; ``peer_limit`` the same for other methods than JSSR.
 
     Returns:
@@ -75,19 +66,10 @@ def benchmark_files(
     Raises:
         InputError: the cohort, the model or the output folder cannot be used.
     """
-    from jssr.evaluation.benchmark_page import benchmark_page
-
     make_folder(output)
     cases = open_cohort(cohort, output, limit=limit, progress=progress)
-    run_benchmark(
-        cases,
-        methods,
-        output,
-        setup,
-        limits=lambda method: None if method.refine is not None else peer_limit,
-        progress=progress,
-    )
-    outcomes = earlier_outcomes(cases, METHODS, output, setup)
+    run_benchmark(cases, methods, output, setup, peer_limit=peer_limit, progress=progress)
+    outcomes = read_outcomes(cases, METHODS, output, setup)
     done = [outcome for outcome in outcomes if outcome.status == OK]
     keys = [{"pair": outcome.case, "method": outcome.method} for outcome in done]
     write_csv(output / "results.csv", keys, [outcome.figures for outcome in done])
@@ -108,18 +90,15 @@ def run_benchmark(
     output: Path,
     setup: Setup,
     *,
-    limits: Callable[[Method], int | None] = lambda method: None,
+    peer_limit: int | None = None,
     progress: ProgressCallback,
-) -> list[Outcome]:
-    """Runs each method on each case unless its outcome is in ``output`` already.
+) -> None:
+    """Runs each method on each case and keeps the outcome in ``output``, unless it is there.
 
     An outcome counts as there if it succeeded with the same files, settings, threads and model.
 
     Args:
-        limits: how many of the cases a method sees; ``None``: all.
-
-    Returns:
-        The outcomes of these methods and cases, case by case.
+        peer_limit: how many of the cases other methods than JSSR see; ``None``: all.
 
     Raises:
         InputError: a case's files or the model cannot be used.
@@ -128,27 +107,24 @@ def run_benchmark(
         (case, method)
         for number, case in enumerate(cases)
         for method in methods
-        if (limit := limits(method)) is None or number < limit
+        if peer_limit is None or number < peer_limit or method.refine is not None
     ]
-    outcomes: list[Outcome] = []
     loaded: CaseData | None = None
     for number, (case, method) in enumerate(jobs):
         progress(f"{case.name}: {method.title}", number / len(jobs))
         place = _place(output, case, method)
         fingerprint = _fingerprint(case, method, setup)
-        outcome = _earlier(place, fingerprint)
-        if outcome is None or outcome.status != OK:
-            if loaded is None or loaded.case != case:
-                loaded = load_case(case)
-            outcome = _run(loaded, method, output, setup)
-            _keep(outcome, fingerprint, place)
-        outcomes.append(outcome)
-    return outcomes
+        earlier = _earlier(place, fingerprint)
+        if earlier is not None and earlier.status == OK:
+            continue
+        if loaded is None or loaded.case != case:
+            loaded = load_case(case)
+        _keep(_run(loaded, method, output, setup), fingerprint, place)
 
 
-def earlier_outcomes(
+def read_outcomes(
     cases: Sequence[Case], methods: Sequence[Method], output: Path, setup: Setup
-) -> list[Outcome]:
+) -> list[MethodOutcome]:
     """What ``output`` holds of these cases and methods, made as ``setup`` says; case by case.
 
     An outcome of other files, threads, settings, or of another model, device or version of JSSR
@@ -163,10 +139,10 @@ def earlier_outcomes(
     return [outcome for outcome in found if outcome is not None]
 
 
-def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> Outcome:
+def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> MethodOutcome:
     absent = method.missing()
     if absent is not None:
-        return Outcome(method.name, data.case.name, MISSING, absent)
+        return MethodOutcome(method.name, data.case.name, MISSING, absent)
     with tempfile.TemporaryDirectory(prefix=".run-", dir=output) as scratch:
         place = Path(scratch) / "output"
         command = method.command(
@@ -179,17 +155,17 @@ def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> Outcome:
             transform = _transform(place)
         except (MethodFailed, InputError) as error:
             reason = _without_paths(str(error), data.case, output)
-            return Outcome(method.name, data.case.name, FAILED, reason)
+            return MethodOutcome(method.name, data.case.name, FAILED, reason)
     figures = registration_figures(data, transform)
     broken = [name for name, value in figures.items() if not math.isfinite(value or 0.0)]
     if broken:
         reason = f"What it wrote has no finite {broken[0]}."
-        return Outcome(method.name, data.case.name, FAILED, reason)
-    return Outcome(method.name, data.case.name, OK, figures={**figures, **asdict(usage)})
+        return MethodOutcome(method.name, data.case.name, FAILED, reason)
+    return MethodOutcome(method.name, data.case.name, OK, figures={**figures, **asdict(usage)})
 
 
 def _transform(place: Path) -> SpatialTransform:
-    own = place / TRANSFORM_FILE
+    own = place / OUTPUT_FILES[Output.TRANSFORM]
     return read_transform(own if own.is_file() else place / DISPLACEMENT_FILE)
 
 
@@ -212,16 +188,16 @@ def _model_digest(model: Path | None) -> str:
     return hashlib.sha256(open_source(model).read(MANIFEST_NAME)).hexdigest()
 
 
-def _earlier(place: Path, fingerprint: str) -> Outcome | None:
+def _earlier(place: Path, fingerprint: str) -> MethodOutcome | None:
     if not place.is_file():
         return None
     content = json.loads(place.read_text(encoding="utf-8"))
     if content.pop("fingerprint") != fingerprint:
         return None
-    return Outcome(**content)
+    return MethodOutcome(**content)
 
 
-def _keep(outcome: Outcome, fingerprint: str, place: Path) -> None:
+def _keep(outcome: MethodOutcome, fingerprint: str, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     content = {"fingerprint": fingerprint, **asdict(outcome)}
     with whole_file(place) as part:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jssr import __version__, page
-from jssr.evaluation.benchmark import FAILED, MISSING, OK, Outcome
 from jssr.evaluation.methods import METHODS, Method
+from jssr.evaluation.outcome import FAILED, MISSING, OK, MethodOutcome
 from jssr.evaluation.plots import box_plot, time_error_plot
 from jssr.evaluation.statistics import Row, compare, summarize
 from jssr.labels import LABELS
@@ -13,7 +13,13 @@ from jssr.labels import LABELS
 
 @dataclass(frozen=True)
 class Column:
-    """One figure in the table: its name, heading, factor and decimals; the sense of "best"."""
+    """One figure in the table: its name, heading, decimals and factor.
+
+    Attributes:
+        best: ``low`` or ``high``, the value that is bold; empty: none is.
+        spread: whether the standard deviation stands beside the mean.
+        in_case_table: whether the table of every pair has it too.
+    """
 
     figure: str
     title: str
@@ -21,29 +27,30 @@ class Column:
     factor: float = 1.0
     best: str = ""
     spread: bool = True
+    in_case_table: bool = False
 
 
 COLUMNS = (
-    Column("error_body_mm", "error, body<br>mm", best="low"),
-    Column("error_body_p95_mm", "p95, body<br>mm", best="low"),
-    Column("error_liver_mm", "error, liver<br>mm", best="low"),
-    Column("error_liver_p95_mm", "p95, liver<br>mm", best="low"),
-    Column("error_landmarks_mm", "error, landmarks<br>mm", best="low"),
+    Column("error_body_mm", "error, body<br>mm", best="low", in_case_table=True),
+    Column("error_body_p95_mm", "p95, body<br>mm", best="low", in_case_table=True),
+    Column("error_liver_mm", "error, liver<br>mm", best="low", in_case_table=True),
+    Column("error_liver_p95_mm", "p95, liver<br>mm", best="low", in_case_table=True),
+    Column("error_landmarks_mm", "error, landmarks<br>mm", best="low", in_case_table=True),
     Column("dice_mean", "Dice,<br>all organs", 3, best="high"),
-    Column("dice_liver", "Dice,<br>liver", 3, best="high"),
+    Column("dice_liver", "Dice,<br>liver", 3, best="high", in_case_table=True),
     Column("hd95_liver_mm", "HD95, liver<br>mm", best="low"),
     Column("surface_liver_mm", "surface, liver<br>mm", best="low"),
-    Column("folding_percent", "folding<br>%", 4, spread=False),
+    Column("folding_percent", "folding<br>%", 4, spread=False, in_case_table=True),
     Column("log_jacobian_sd", "sd log J", 3, spread=False),
     Column("lesion_volume_change", "lesion volume<br>change, %", 1, 100.0),
     Column("lesion_volume_error", "lesion volume<br>error, %", 1, 100.0),
-    Column("wall_s", "wall<br>s", 1, spread=False),
-    Column("cpu_s", "CPU<br>s", 1, spread=False),
-    Column("peak_mb", "memory<br>MB", 0, spread=False),
+    Column("wall_s", "wall<br>s", 1, spread=False, in_case_table=True),
+    Column("cpu_s", "CPU<br>s", 1, spread=False, in_case_table=True),
+    Column("peak_mb", "memory<br>MB", 0, spread=False, in_case_table=True),
 )
 
 
-def benchmark_page(outcomes: Sequence[Outcome], threads: int, cohort: str) -> str:
+def benchmark_page(outcomes: Sequence[MethodOutcome], threads: int, cohort: str) -> str:
     """The page as HTML.
 
     Args:
@@ -80,7 +87,7 @@ def with_mean_dice(row: Row) -> Row:
     return row if summary is None else {**row, "dice_mean": summary.mean}
 
 
-def _rows(outcomes: Sequence[Outcome], method: Method) -> dict[str, Row]:
+def _rows(outcomes: Sequence[MethodOutcome], method: Method) -> dict[str, Row]:
     return {
         outcome.case: with_mean_dice(outcome.figures)
         for outcome in outcomes
@@ -89,7 +96,9 @@ def _rows(outcomes: Sequence[Outcome], method: Method) -> dict[str, Row]:
 
 
 def _main_table(
-    methods: Sequence[Method], rows: Mapping[str, Mapping[str, Row]], outcomes: Sequence[Outcome]
+    methods: Sequence[Method],
+    rows: Mapping[str, Mapping[str, Row]],
+    outcomes: Sequence[MethodOutcome],
 ) -> str:
     columns = [c for c in COLUMNS if any(c.figure in r for m in rows.values() for r in m.values())]
     means = {
@@ -119,7 +128,7 @@ def _main_table(
     return page.table(["Method", "pairs", *(c.title for c in columns)], lines)
 
 
-def _lost(method: Method, outcomes: Sequence[Outcome]) -> str:
+def _lost(method: Method, outcomes: Sequence[MethodOutcome]) -> str:
     own = [outcome for outcome in outcomes if outcome.method == method.name]
     absent = [outcome.message for outcome in own if outcome.status == MISSING]
     failed = sum(outcome.status == FAILED for outcome in own)
@@ -218,9 +227,9 @@ def _settings(methods: Sequence[Method]) -> str:
     return page.table(["Method", "Settings", "Source"], lines, text_columns=(1, 2))
 
 
-def _case_table(methods: Sequence[Method], outcomes: Sequence[Outcome]) -> str:
+def _case_table(methods: Sequence[Method], outcomes: Sequence[MethodOutcome]) -> str:
     titles = {method.name: method.title for method in methods}
-    shown = COLUMNS[:5] + COLUMNS[6:7] + COLUMNS[9:10] + COLUMNS[13:]
+    shown = [column for column in COLUMNS if column.in_case_table]
     lines = []
     for outcome in outcomes:
         figures = [page.number(outcome.figures.get(c.figure), c.digits) for c in shown]

@@ -22,7 +22,7 @@ from jssr.evaluation.figures import (
     segmentation_figures,
 )
 from jssr.evaluation.leakage import bundle_leakage
-from jssr.evaluation.phantoms import cohort_name, open_cohort
+from jssr.evaluation.open_cohort import cohort_name, open_cohort
 from jssr.evaluation.statistics import PairedTest, Row, compare, figure_names
 from jssr.evaluation.synthesis import synthesis_figures
 from jssr.evaluation.tables import summaries, write_csv, write_json
@@ -73,7 +73,7 @@ def evaluate_bundle(
     A pair that is refused is listed with the reason, and the others go on.
 
     Args:
-        cohort: a folder or a range of seeds, see :func:`jssr.evaluation.phantoms.open_cohort`;
+        cohort: a folder or a range of seeds, see :func:`jssr.evaluation.open_cohort.open_cohort`;
             phantoms are written beside ``output``, where other evaluations find them.
         warn: told of each pair that is refused.
 

@@ -10,7 +10,6 @@ from jssr.errors import InputError
 from jssr.registration.result import Refine
 
 DISPLACEMENT_FILE = "displacement.mha"
-TRANSFORM_FILE = "transform.h5"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import InputError
 from jssr.evaluation.cohort import Case, displacement_on, load_case
 from jssr.evaluation.metrics import target_registration_error
-from jssr.evaluation.phantoms import open_cohort
+from jssr.evaluation.open_cohort import open_cohort
 from jssr.evaluation.provoked import KINDS, OTHER_PATIENT, Provoked
 from jssr.io.atomic import make_folder
 from jssr.registration.pipeline import register

@@ -1,4 +1,7 @@
-"""Cohorts of phantoms by seed: ``phantoms:1000-1011`` stands for twelve patients."""
+"""Cohorts by what users name: a folder, a table, or seeds of phantoms.
+
+``phantoms:1000-1011`` stands for twelve patients.
+"""
 
 import re
 from pathlib import Path
@@ -6,6 +9,8 @@ from pathlib import Path
 from jssr.errors import InputError
 from jssr.evaluation.cohort import Case, read_cohort
 from jssr.evaluation.table_cohort import TABLE_SUFFIX, read_table_cohort
+from jssr.phantom.cohort import is_current, write_cohort
+from jssr.phantom.options import PairOptions
 from jssr.registration.result import ProgressCallback
 
 SHAPE_ZYX = (112, 144, 176)
@@ -41,9 +46,6 @@ def open_cohort(
         raise InputError(f"The range '{cohort}' is empty; write the lower seed first.")
     count = last - first + 1 if limit is None else min(limit, last - first + 1)
     folder = workspace / "phantoms" / f"{first}-{first + count - 1}"
-    from jssr.phantom.cohort import is_current, write_cohort
-    from jssr.phantom.options import PairOptions
-
     if not is_current(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_cohort(
