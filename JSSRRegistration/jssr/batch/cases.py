@@ -19,8 +19,8 @@ _ROLES = ("", "fixed", "moving")
 
 
 @dataclass(frozen=True)
-class Scan:
-    """One scan of a patient; ``role`` is ``fixed``, ``moving`` or empty."""
+class ScanFile:
+    """One scan of a patient, as it lies on disk; ``role`` is ``fixed``, ``moving`` or empty."""
 
     patient: str
     image: Path
@@ -34,8 +34,8 @@ class Case:
     """One registration; ``name`` is its folder below the output, like ``patient 7/arterial``."""
 
     name: str
-    fixed: Scan
-    moving: Scan
+    fixed: ScanFile
+    moving: ScanFile
 
 
 def read_cases(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> list[Case]:
@@ -56,7 +56,7 @@ def read_cases(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> list[C
         scans = _scans_of_table(source)
     else:
         raise InputError(f"There is no table or folder '{source}'; check the path.")
-    patients: dict[str, list[Scan]] = {}
+    patients: dict[str, list[ScanFile]] = {}
     for scan in scans:
         patients.setdefault(scan.patient, []).append(scan)
     if not patients:
@@ -72,7 +72,7 @@ def read_cases(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> list[C
     return _with_unique_names(cases)
 
 
-def _scans_of_table(path: Path) -> list[Scan]:
+def _scans_of_table(path: Path) -> list[ScanFile]:
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -100,7 +100,7 @@ def _scans_of_table(path: Path) -> list[Scan]:
     return scans
 
 
-def _scan_of_row(values: dict[str, str], root: Path) -> Scan:
+def _scan_of_row(values: dict[str, str], root: Path) -> ScanFile:
     for name in _REQUIRED:
         if not values[name]:
             raise InputError(f"'{name}' is empty")
@@ -108,7 +108,7 @@ def _scan_of_row(values: dict[str, str], root: Path) -> Scan:
     if role not in _ROLES:
         raise InputError(f"the role '{role}' is unknown, write fixed, moving or nothing")
     mask = values.get("mask")
-    return Scan(
+    return ScanFile(
         values["patient"],
         root / values["image"],
         _phase(values.get("phase", "")),
@@ -127,12 +127,12 @@ def _phase(text: str) -> Phase | None:
     return phase
 
 
-def _scans_of_folder(root: Path) -> list[Scan]:
+def _scans_of_folder(root: Path) -> list[ScanFile]:
     scans = []
     for folder in sorted(path for path in root.iterdir() if path.is_dir() and _visible(path)):
         for path in _images(folder):
             name = str(path.relative_to(folder))
-            scans.append(Scan(_printable(folder.name), path, phase_from_name(name)))
+            scans.append(ScanFile(_printable(folder.name), path, phase_from_name(name)))
     return scans
 
 
@@ -165,7 +165,7 @@ def _may_be_dicom(path: Path) -> bool:
     return path.suffix.lower() in (".dcm", ".ima", "") or is_dicom(path)
 
 
-def _cases_of_patient(patient: str, scans: Sequence[Scan], fixed_phase: Phase) -> list[Case]:
+def _cases_of_patient(patient: str, scans: Sequence[ScanFile], fixed_phase: Phase) -> list[Case]:
     fixed = _fixed_scan(patient, scans, fixed_phase)
     others = [scan for scan in scans if scan is not fixed]
     if not others:
@@ -176,7 +176,7 @@ def _cases_of_patient(patient: str, scans: Sequence[Scan], fixed_phase: Phase) -
     ]
 
 
-def _fixed_scan(patient: str, scans: Sequence[Scan], fixed_phase: Phase) -> Scan:
+def _fixed_scan(patient: str, scans: Sequence[ScanFile], fixed_phase: Phase) -> ScanFile:
     marked = [scan for scan in scans if scan.role == "fixed"]
     if not marked:
         marked = [scan for scan in scans if scan.phase is fixed_phase and scan.role == ""]
@@ -189,7 +189,7 @@ def _fixed_scan(patient: str, scans: Sequence[Scan], fixed_phase: Phase) -> Scan
     )
 
 
-def _scan_name(scan: Scan, number: int) -> str:
+def _scan_name(scan: ScanFile, number: int) -> str:
     return scan.phase.value if scan.phase is not None else f"moving {number}"
 
 

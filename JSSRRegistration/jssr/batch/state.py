@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jssr import __version__
-from jssr.batch.cases import Case, Scan
+from jssr.batch.cases import Case, ScanFile
 from jssr.errors import InputError
 from jssr.io.atomic import make_folder, whole_file
 
@@ -99,7 +99,7 @@ def fingerprint(case: Case) -> str:
     return json.dumps(parts)
 
 
-def _files(scan: Scan) -> list[Path]:
+def _files(scan: ScanFile) -> list[Path]:
     files = sorted(scan.image.iterdir()) if scan.image.is_dir() else [scan.image]
     return files + ([scan.mask] if scan.mask else [])
 

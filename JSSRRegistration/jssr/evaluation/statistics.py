@@ -13,7 +13,7 @@ _EXACT_UP_TO = 25
 
 
 @dataclass(frozen=True)
-class Summary:
+class FigureSummary:
     """One figure over the cases that have it; ``sd`` is the sample's, zero for one case."""
 
     count: int
@@ -32,12 +32,12 @@ class PairedTest:
     p_value: float
 
 
-def summarize(values: Iterable[float | None]) -> Summary | None:
+def summarize(values: Iterable[float | None]) -> FigureSummary | None:
     """Mean, standard deviation and median of what is there; ``None`` if nothing is."""
     present = np.array([value for value in values if value is not None], dtype=np.float64)
     if not len(present):
         return None
-    return Summary(
+    return FigureSummary(
         count=len(present),
         mean=float(present.mean()),
         sd=float(present.std(ddof=1)) if len(present) > 1 else 0.0,
