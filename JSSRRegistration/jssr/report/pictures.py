@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 SOFT_TISSUE_HU = (-140.0, 260.0)
 DIFFERENCE_HU = (-150.0, 150.0)
 
+_PALE_HU = (-400.0, 700.0)
+"""A window so wide that lines stand out on it."""
 _GRID_STEP_MM = 12.0
-_LOG_JACOBIAN_LIMIT = 0.7
+_LOG_JACOBIAN_LIMITS = (-0.7, 0.7)
 _WIDTH, _MARGIN, _GAP, _TITLE_ROOM, _BAR_ROOM = 11.8, 0.15, 0.08, 0.36, 0.75
 _BACK = "#0d1117"
 _INK = "#e6edf3"
@@ -44,8 +46,7 @@ def strips_figure(strips: Sequence[Strip], planes: Sequence[Plane]) -> "Figure":
     """
     from matplotlib.figure import Figure
 
-    widths = [plane.grid.size[plane.axes[0]] for plane in planes]
-    heights = [plane.grid.size[plane.axes[1]] for plane in planes]
+    heights, widths = zip(*(plane.shape for plane in planes), strict=True)
     bars = any(strip.bar for strip in strips)
     room = _WIDTH - 2 * _MARGIN - _GAP * (len(planes) - 1) - (_BAR_ROOM if bars else 0.0)
     scale = room / sum(widths)
@@ -79,7 +80,7 @@ def scan_strip(title: str, image: sitk.Image) -> Strip:
     """A scan in grey."""
 
     def draw(axes: "Axes", plane: Plane) -> None:
-        _gray(axes, plane, plane.cut(image), SOFT_TISSUE_HU)
+        _colored(axes, plane, plane.cut(image), "gray", SOFT_TISSUE_HU)
 
     return Strip(title, draw)
 
@@ -91,14 +92,7 @@ def difference_strip(title: str, image: sitk.Image, warped: sitk.Image | None) -
         values = plane.cut(image, 0.0)
         if warped is not None:
             values = np.where(plane.cut(warped) > AIR_HU, values, np.nan)
-        return axes.imshow(
-            values,
-            cmap="RdBu_r",
-            vmin=DIFFERENCE_HU[0],
-            vmax=DIFFERENCE_HU[1],
-            extent=plane.extent_mm,
-            interpolation="bilinear",
-        )
+        return _colored(axes, plane, values, "RdBu_r", DIFFERENCE_HU)
 
     return Strip(title, draw, "HU")
 
@@ -122,7 +116,7 @@ def segmentation_strip(title: str, image: sitk.Image, labels: sitk.Image) -> Str
     """A scan with its labels, filled lightly and outlined."""
 
     def draw(axes: "Axes", plane: Plane) -> None:
-        _gray(axes, plane, plane.cut(image), SOFT_TISSUE_HU)
+        _colored(axes, plane, plane.cut(image), "gray", SOFT_TISSUE_HU)
         values = plane.cut_labels(labels)
         overlay = np.zeros((*values.shape, 4))
         for label in LABELS:
@@ -141,16 +135,15 @@ def grid_strip(title: str, background: sitk.Image, transform: SpatialTransform) 
     """A regular grid over the fixed scan, moved by the deformation beyond the linear part."""
 
     def draw(axes: "Axes", plane: Plane) -> None:
-        _gray(axes, plane, plane.cut(background), (-400.0, 700.0))
+        _colored(axes, plane, plane.cut(background), "gray", _PALE_HU)
         column, row = plane.axes
-        shape = plane.grid.shape_zyx[2 - row], plane.grid.shape_zyx[2 - column]
         points = plane.points_mm()
-        moved = (points + transform.displacement_at(points)).reshape(*shape, 3)
+        moved = (points + transform.displacement_at(points)).reshape(*plane.shape, 3)
         step = max(1, round(_GRID_STEP_MM / plane.grid.spacing_mm[0]))
         style = {"color": "#f2b705", "linewidth": 0.7, "alpha": 0.9}
-        for line in range(step // 2, shape[0], step):
+        for line in range(step // 2, plane.shape[0], step):
             axes.plot(moved[line, :, column], moved[line, :, row], **style)
-        for line in range(step // 2, shape[1], step):
+        for line in range(step // 2, plane.shape[1], step):
             axes.plot(moved[:, line, column], moved[:, line, row], **style)
 
     return Strip(title, draw)
@@ -162,18 +155,9 @@ def magnitude_strip(title: str, fixed: sitk.Image, transform: SpatialTransform) 
     top = 1.0 if field is None else float(np.percentile(np.linalg.norm(field, axis=0), 99.8))
 
     def draw(axes: "Axes", plane: Plane) -> object:
-        column, row = plane.axes
-        shape = plane.grid.shape_zyx[2 - row], plane.grid.shape_zyx[2 - column]
         length = np.linalg.norm(transform.displacement_at(plane.points_mm()), axis=1)
         _body_outline(axes, plane, fixed)
-        return axes.imshow(
-            length.reshape(shape),
-            cmap="magma",
-            vmin=0.0,
-            vmax=max(top, 1.0),
-            extent=plane.extent_mm,
-            interpolation="bilinear",
-        )
+        return _colored(axes, plane, length.reshape(plane.shape), "magma", (0.0, max(top, 1.0)))
 
     return Strip(title, draw, "mm")
 
@@ -187,14 +171,8 @@ def jacobian_strip(title: str, fixed: sitk.Image, transform: SpatialTransform) -
 
     def draw(axes: "Axes", plane: Plane) -> object:
         values = plane.cut(image, 1.0)
-        shown = axes.imshow(
-            np.log(np.maximum(values, 1e-3)),
-            cmap="RdBu_r",
-            vmin=-_LOG_JACOBIAN_LIMIT,
-            vmax=_LOG_JACOBIAN_LIMIT,
-            extent=plane.extent_mm,
-            interpolation="bilinear",
-        )
+        logarithm = np.log(np.maximum(values, 1e-3))
+        shown = _colored(axes, plane, logarithm, "RdBu_r", _LOG_JACOBIAN_LIMITS)
         folds = np.zeros((*values.shape, 4))
         folds[plane.cut(image, 1.0, sitk.sitkNearestNeighbor) <= 0] = (1.0, 0.85, 0.0, 1.0)
         axes.imshow(folds, extent=plane.extent_mm, interpolation="nearest")
@@ -204,12 +182,15 @@ def jacobian_strip(title: str, fixed: sitk.Image, transform: SpatialTransform) -
     return Strip(title, draw, "log J")
 
 
-def _gray(axes: "Axes", plane: Plane, values: np.ndarray, window: tuple[float, float]) -> None:
-    axes.imshow(
+def _colored(
+    axes: "Axes", plane: Plane, values: np.ndarray, colors: str, limits: tuple[float, float]
+) -> object:
+    low, high = limits
+    return axes.imshow(
         values,
-        cmap="gray",
-        vmin=window[0],
-        vmax=window[1],
+        cmap=colors,
+        vmin=low,
+        vmax=high,
         extent=plane.extent_mm,
         interpolation="bilinear",
     )

@@ -37,6 +37,12 @@ class Plane:
         return first, second
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a picture."""
+        column, row = self.axes
+        return self.grid.size[row], self.grid.size[column]
+
+    @property
     def extent_mm(self) -> tuple[float, float, float, float]:
         """Left, right, bottom, top of the picture in LPS mm along :attr:`axes`."""
         column, row = self.axes

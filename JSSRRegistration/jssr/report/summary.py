@@ -216,11 +216,8 @@ def _short_phase(guess: PhaseGuess) -> str:
 
 
 def _volume(organ: OrganFigures, volume_ml: float) -> str:
-    return (
-        page.number(volume_ml, 0)
-        if not organ.cut_by_field_of_view
-        else (f'<span class="muted">{page.number(volume_ml, 0)}</span>')
-    )
+    shown = page.number(volume_ml, 0)
+    return f'<span class="muted">{shown}</span>' if organ.cut_by_field_of_view else shown
 
 
 def _spread(mean: float | None, deviation: float | None) -> str:
