@@ -118,6 +118,11 @@ def number(value: float | None, digits: int = 2, unit: str = "") -> str:
     return shown.replace("-", "−") + (f"&nbsp;{unit}" if unit else "")
 
 
+def p_value(value: float) -> str:
+    """A test's p value, three decimals."""
+    return "&lt; 0.001" if value < 0.001 else number(value, 3)
+
+
 def picture(figure: "Figure", description: str, caption: str = "") -> str:
     """A matplotlib figure inside the page, with a description for who cannot see it."""
     buffer = io.BytesIO()

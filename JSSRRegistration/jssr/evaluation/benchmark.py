@@ -107,7 +107,7 @@ def run_benchmark(
         (case, method)
         for number, case in enumerate(cases)
         for method in methods
-        if peer_limit is None or number < peer_limit or method.refine is not None
+        if not method.is_peer or peer_limit is None or number < peer_limit
     ]
     loaded: CaseData | None = None
     for number, (case, method) in enumerate(jobs):
@@ -179,7 +179,7 @@ def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
         if not path.exists():
             raise InputError(f"The cohort names '{path.name}', which is not there.")
         content.append([path.name, path.stat().st_size, path.stat().st_mtime_ns])
-    if method.refine is not None:
+    if not method.is_peer:
         content += [__version__, setup.device, _model_digest(setup.model)]
     return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()
 

@@ -182,7 +182,7 @@ def _error_figures(rows: Mapping[str, Mapping[str, Row]]) -> list[tuple[str, str
 
 
 def _tests(methods: Sequence[Method], rows: Mapping[str, Mapping[str, Row]]) -> str:
-    own = next((m for m in methods if m.refine is not None and rows[m.name]), None)
+    own = next((m for m in methods if not m.is_peer and rows[m.name]), None)
     if own is None:
         return ""
     figures = [*_error_figures(rows), ("dice_liver", "Dice of the liver")]
@@ -198,7 +198,7 @@ def _tests(methods: Sequence[Method], rows: Mapping[str, Mapping[str, Row]]) -> 
                         str(test.count),
                         page.number(test.mean_difference, 3),
                         page.number(test.median_difference, 3),
-                        "&lt; 0.001" if test.p_value < 0.001 else page.number(test.p_value, 3),
+                        page.p_value(test.p_value),
                     ]
                 )
     if not lines:
@@ -245,4 +245,4 @@ def _values(rows: Iterable[Row], figure: str) -> list[float]:
 
 
 def _own(methods: Sequence[Method]) -> list[str]:
-    return [method.title for method in methods if method.refine is not None]
+    return [method.title for method in methods if not method.is_peer]

@@ -125,7 +125,7 @@ def _tests(tests: Mapping[str, PairedTest]) -> str:
             _title(name),
             page.number(test.mean_difference, _digits(name) + 1),
             page.number(test.median_difference, _digits(name) + 1),
-            "&lt; 0.001" if test.p_value < 0.001 else page.number(test.p_value, 3),
+            page.p_value(test.p_value),
             str(test.count),
         ]
         for name, test in tests.items()

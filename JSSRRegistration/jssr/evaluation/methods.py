@@ -35,6 +35,11 @@ class Method:
     programs: tuple[str, ...] = ()
     refine: Refine | None = None
 
+    @property
+    def is_peer(self) -> bool:
+        """Whether it is another program than JSSR."""
+        return self.function is not None
+
     def missing(self) -> str | None:
         """What must be installed before it can run, in one sentence; ``None`` if nothing."""
         if self.package is not None and not any(distributions(name=self.package)):

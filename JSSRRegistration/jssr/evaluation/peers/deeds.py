@@ -9,8 +9,6 @@ import SimpleITK as sitk
 from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
 
-PROGRAMS = ("linearBCV", "deedsBCV")
-
 _ISOTROPIC_TOLERANCE = 1.1
 
 
@@ -30,8 +28,8 @@ def register_deeds(fixed: sitk.Image, moving: sitk.Image, scratch: Path) -> sitk
         paths.append(str(path))
     pair = ["-F", paths[0], "-M", paths[1]]
     stem = str(scratch / "deeds")
-    _run([PROGRAMS[0], *pair, "-O", stem])
-    _run([PROGRAMS[1], *pair, "-O", stem, "-A", f"{stem}_matrix.txt"])
+    _run(["linearBCV", *pair, "-O", stem])
+    _run(["deedsBCV", *pair, "-O", stem, "-A", f"{stem}_matrix.txt"])
     displacement_mm = read_displacement(
         scratch / "deeds_displacements.dat", scratch / "deeds_matrix.txt", grid
     )
