@@ -7,6 +7,7 @@ import torch
 from jssr.bundle.card import Card, Figure
 from jssr.bundle.export import export_bundle
 from jssr.networks import NetworksConfig, build_networks
+from jssr.networks.config import SIZE_DIVISOR
 
 
 def write_untrained_bundle(folder: Path, spacing_mm: float = 4.0) -> Path:
@@ -24,6 +25,7 @@ def write_untrained_bundle(folder: Path, spacing_mm: float = 4.0) -> Path:
         limits="knows nothing",
         window_hu=(-160.0, 240.0),
         spacing_mm=spacing_mm,
+        size_divisor=SIZE_DIVISOR,
     )
     figure = Figure("liver error", 1.25, "mm", "no data at all")
     with torch.random.fork_rng(devices=[]):

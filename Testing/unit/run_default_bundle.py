@@ -34,7 +34,7 @@ def main() -> None:
     assert moving_probabilities.shape[1] == CLASS_COUNT
     answers = [moving_probabilities, synthesized, *fields]
     values = [float(v) for answer in answers for v in answer.flatten()[::997]]
-    report = {"torch": torch.__version__, "scripted": bundle.scripted, "values": values}
+    report = {"torch": torch.__version__, "values": values}
     json.dump(report, sys.stdout)
 
 

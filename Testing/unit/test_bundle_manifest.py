@@ -29,6 +29,7 @@ def manifest() -> Manifest:
         limits="Everything else.",
         window_hu=(-200.0, 300.0),
         spacing_mm=3.0,
+        size_divisor=16,
         phases=(Phase.ARTERIAL, Phase.DELAYED),
         interfaces={"segmentor": Interface((Port("image", "(b)", "x"),), ())},
         architecture={"segmentor": {"width": 8}},

@@ -42,6 +42,7 @@ def _write_bundle(folder: Path, contents: dict[str, bytes], **fields: Any) -> Pa
         "limits": "All.",
         "window_hu": (-200.0, 300.0),
         "spacing_mm": 3.0,
+        "size_divisor": 16,
         "interfaces": {},
         "architecture": {},
         "figures": (),

@@ -43,7 +43,6 @@ def test_only_the_named_network_is_replaced() -> None:
         generator=networks.generator,
         register=networks.register,
         segmentor=networks.segmentor,
-        scripted=False,
     )
     assert isinstance(without_generator(bundle).generator, IdentityGenerator)
     assert without_generator(bundle).register is networks.register

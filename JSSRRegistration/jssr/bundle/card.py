@@ -43,9 +43,7 @@ class Card:
     limits: str
     window_hu: tuple[float, float]
     spacing_mm: float
-    # SIZE_DIVISOR of jssr.networks.config, which cannot be imported without torch; Slicer shows
-    # the card before torch is installed.
-    size_divisor: int = 16
+    size_divisor: int
     description: str = ""
     citation: str = CITATION
     phases: tuple[Phase, ...] = tuple(Phase)

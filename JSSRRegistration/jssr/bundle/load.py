@@ -25,7 +25,6 @@ class Bundle:
         digest: SHA-256 of the manifest, which holds the hash of every other file: it names this
             very model.
         generator, register, segmentor: float32 modules in evaluation mode without gradients.
-        scripted: the modules are TorchScript; else they were built from the weights.
     """
 
     manifest: Manifest
@@ -34,7 +33,6 @@ class Bundle:
     generator: torch.nn.Module
     register: torch.nn.Module
     segmentor: torch.nn.Module
-    scripted: bool
 
     @property
     def label(self) -> str:
@@ -57,15 +55,13 @@ def load_bundle(path: Path | None = None, device: torch.device | str = "cpu") ->
     device = torch.device(device)
     try:
         modules = {name: _scripted(content.files[script_name(name)]) for name in SCRIPTED_NETWORKS}
-        scripted = True
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
         _LOG.warning("This torch cannot load the TorchScript (%s); using the weights.", reason)
         networks = _networks(content)
         modules = {name: getattr(networks, name) for name in SCRIPTED_NETWORKS}
-        scripted = False
     ready = {name: _ready(module, device) for name, module in modules.items()}
-    return Bundle(content.manifest, content.digest, device, **ready, scripted=scripted)
+    return Bundle(content.manifest, content.digest, device, **ready)
 
 
 def load_networks(path: Path | None = None) -> Networks:
