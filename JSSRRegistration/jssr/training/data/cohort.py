@@ -35,10 +35,7 @@ class CohortStream:
 
     labels_are_complete = False
 
-    def __init__(
-        self, config: DataConfig, spacing_mm: float, seed: int, rank: int = 0, world_size: int = 1
-    ) -> None:
-        del world_size  # the rank alone makes the processes' random numbers differ
+    def __init__(self, config: DataConfig, spacing_mm: float, seed: int, rank: int = 0) -> None:
         self._shape = config.shape_zyx
         self._batch_size = config.batch_size
         self._seed = seed

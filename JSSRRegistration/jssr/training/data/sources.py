@@ -10,9 +10,9 @@ from jssr.training.data.stream import DataStream
 
 def open_stream(config: TrainingConfig, fabric: Fabric) -> DataStream:
     """The stream of this process: phantoms from memory, or a cohort's cache."""
-    rank, world_size = fabric.global_rank, fabric.world_size
+    rank = fabric.global_rank
     if config.data.source == "phantoms":
         return PhantomStream(
-            config.data, config.spacing_mm, config.seed, fabric.device, rank, world_size
+            config.data, config.spacing_mm, config.seed, fabric.device, rank, fabric.world_size
         )
-    return CohortStream(config.data, config.spacing_mm, config.seed, rank, world_size)
+    return CohortStream(config.data, config.spacing_mm, config.seed, rank)
