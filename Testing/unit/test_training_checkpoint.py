@@ -36,7 +36,7 @@ def test_round_trip_is_exact(tmp_path):
     fresh = torch.nn.Linear(3, 2)
     fresh_optimizer = torch.optim.AdamW(fresh.parameters(), lr=0.1)
     checkpoints.load_module(found, "networks", fresh)
-    assert checkpoints.load_optimizer(found, "main", fresh_optimizer)
+    checkpoints.load_optimizer(found, "main", fresh_optimizer)
     data = torch.randn(4, 3)
     for model, stepper in ((layer, optimizer), (fresh, fresh_optimizer)):
         model(data).sum().backward()
@@ -91,8 +91,17 @@ def test_other_networks_and_formats_are_refused_in_one_sentence(tmp_path):
         checkpoints.read_position(found)
 
 
-def test_missing_optimizer_is_told(tmp_path):
-    _, optimizer, _ = _save(tmp_path, 1)
-    assert not checkpoints.load_optimizer(
-        checkpoints.latest_checkpoint(tmp_path), "other", optimizer
-    )
+def test_an_optimizer_that_the_checkpoint_lacks_stays_as_it_is(tmp_path):
+    _save(tmp_path, 1)
+    optimizer = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters(), lr=0.1)
+    checkpoints.load_optimizer(checkpoints.latest_checkpoint(tmp_path), "other", optimizer)
+    assert not optimizer.state_dict()["state"]
+
+
+def test_a_checkpoint_with_the_figures_of_earlier_versions_is_read(tmp_path):
+    _, _, position = _save(tmp_path, 1)
+    found = checkpoints.latest_checkpoint(tmp_path)
+    state = json.loads((found / "state.json").read_text("utf-8"))
+    state["position"]["figures"] = {"tre_liver_mm": 2.5}
+    (found / "state.json").write_text(json.dumps(state))
+    assert checkpoints.read_position(found) == position

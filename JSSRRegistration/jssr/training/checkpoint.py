@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ class Position:
     average_updates: int = 0
     best_step: int | None = None
     best_value: float | None = None
-    figures: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(
@@ -43,7 +42,7 @@ def save_checkpoint(
     modules: dict[str, nn.Module],
     optimizers: dict[str, Optimizer],
     keep: int,
-) -> Path:
+) -> None:
     """Write the state under ``run/checkpoints`` and drop all but the latest ``keep`` and the best.
 
     The folder is filled under a hidden name and renamed at the end: whatever interrupts this
@@ -69,7 +68,6 @@ def save_checkpoint(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     _prune(folder, keep, position.best_step)
-    return target
 
 
 def latest_checkpoint(run: Path) -> Path | None:
@@ -96,6 +94,8 @@ def read_position(checkpoint: Path) -> Position:
             f"The checkpoint {checkpoint} has format {state['format']}, but this version reads "
             f"{FORMAT}; resume it with the version of JSSR that wrote it."
         )
+    # Checkpoints of earlier versions hold the latest validation's figures here as well.
+    state["position"].pop("figures", None)
     return Position(**state["position"])
 
 
@@ -114,18 +114,17 @@ def load_module(checkpoint: Path, name: str, module: nn.Module) -> None:
         ) from error
 
 
-def load_optimizer(checkpoint: Path, name: str, optimizer: Optimizer) -> bool:
-    """Fill ``optimizer``'s state; ``False`` where the checkpoint holds none of that name."""
+def load_optimizer(checkpoint: Path, name: str, optimizer: Optimizer) -> None:
+    """Fill ``optimizer``'s state; it stays as it is where the checkpoint has none of that name."""
     path = checkpoint / f"optimizer-{name}.safetensors"
     if not path.is_file():
-        return False
+        return
     groups = json.loads((checkpoint / "state.json").read_text("utf-8"))["optimizers"][name]
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in load_file(path).items():
         number, _, slot = key.partition(".")
         state.setdefault(int(number), {})[slot] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": groups})
-    return True
 
 
 def with_best(position: Position, value: float) -> Position:

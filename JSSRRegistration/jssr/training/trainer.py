@@ -52,7 +52,6 @@ class TrainingProgress:
     stage: str
     stage_step: int
     stage_steps: int
-    step: int
     steps_per_second: float
     seconds_left: float
     report: StepReport
@@ -214,7 +213,6 @@ class Trainer:
                     stage.name,
                     self._position.stage_step,
                     stage.steps,
-                    self._position.step,
                     rate,
                     left,
                     report,
@@ -252,7 +250,6 @@ class Trainer:
 
     def _marked_as_best(self, stage: StageConfig, figures: dict[str, float]) -> bool:
         settings = self._config.validation
-        self._position = replace(self._position, figures=figures)
         value = figures.get(settings.best_figure)
         if stage.name == "segmentor" and len(self._config.stages) > 1:
             return False
