@@ -22,6 +22,7 @@ from jssr.training.data import cache as cache_module
 from jssr.training.data.cache import OUTSIDE, open_volume, read_index, write_index
 from jssr.training.data.cohort import CohortStream
 from jssr.training.prepare import run as run_module
+from jssr.training.prepare.decathlon import read_decathlon
 from jssr.training.prepare.run import prepare_cohort
 from jssr.training.prepare.table import read_table
 from sample_scans import write_dicom_series
@@ -274,9 +275,10 @@ def test_the_decathlon_layout_is_recognized(tmp_path):
         "training": [{"image": "./imagesTr/liver_0.nii.gz", "label": "./labelsTr/liver_0.nii.gz"}],
     }
     (tmp_path / "dataset.json").write_text(json.dumps(description))
-    rows, faults = read_table(tmp_path)
-    assert faults == [] and rows[0].classes == ("liver", "lesion") and rows[0].patient == "liver_0"
+    (row,) = read_decathlon(tmp_path)
+    assert row.classes == ("liver", "lesion") and row.patient == "liver_0"
     summary = prepare_cohort(tmp_path, tmp_path / "cache", spacing_mm=SPACING_MM)
+    assert not summary.faults
     assert summary.patients[0].scans[0].classes == ("liver", "lesion")
 
 
@@ -304,7 +306,7 @@ def test_a_spreadsheet_is_no_table(tmp_path):
 def test_a_broken_decathlon_description_is_named(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(InputError, match="no description of a Decathlon task"):
-        read_table(tmp_path)
+        read_decathlon(tmp_path)
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jssr.errors import InputError
+from jssr.io.atomic import whole_file
 from jssr.labels import Phase
 
 FORMAT = 1
@@ -54,11 +55,10 @@ class CacheIndex:
 
 
 def write_index(folder: Path, index: CacheIndex) -> None:
-    """Write the index atomically."""
+    """Write the index; it appears whole or not at all."""
     values = {"format": FORMAT, **asdict(index)}
-    temporary = folder / f".{INDEX_NAME}"
-    temporary.write_text(json.dumps(values, indent=1), "utf-8")
-    temporary.replace(folder / INDEX_NAME)
+    with whole_file(folder / INDEX_NAME) as part:
+        part.write_text(json.dumps(values, indent=1), "utf-8")
 
 
 def read_index(folder: Path) -> CacheIndex:

@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.errors import InputError, JSSRError
+from jssr.io.atomic import whole_file
 from jssr.io.images import read_scan
 from jssr.io.segmentation import read_segmentation_of
 from jssr.labels import LABELS, Phase
@@ -101,24 +102,16 @@ def common_grid(loaded: list[Loaded], spacing_mm: float) -> Geometry:
         raise InputError(
             "the phases have hardly anything in common after alignment; check the images."
         )
-    low, high = [], []
-    for axis in range(3):
-        others = tuple(other for other in range(3) if other != axis)
-        present = np.flatnonzero(shared.any(axis=others))
-        low.append(int(present[0]))
-        high.append(int(present[-1]) + 1)
-    size = tuple(stop - start for start, stop in zip(low, high, strict=True))
+    shape = sitk.LabelShapeStatisticsImageFilter()
+    shape.Execute(whole.image(shared.astype(np.uint8)))
+    box = shape.GetBoundingBox(1)
+    start, size = box[:3], box[3:]
     if min(size) * spacing_mm < _LEAST_SIDE_MM:
         raise InputError(
             f"the phases share a box of only {min(size) * spacing_mm:.0f} mm after alignment; "
             "check the images."
         )
-    origin = np.asarray(whole.origin_mm) + spacing_mm * np.asarray(low[::-1])
-    return Geometry(
-        (size[2], size[1], size[0]),
-        whole.spacing_mm,
-        (float(origin[0]), float(origin[1]), float(origin[2])),
-    )
+    return whole.part(start, size)
 
 
 def _written(item: Loaded, grid: Geometry, cache: Path, key: str) -> CachedScan:
@@ -153,7 +146,5 @@ def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
 
 
 def _save(path: Path, values: np.ndarray) -> None:
-    temporary = path.with_name(f".{path.name}")
-    with temporary.open("wb") as handle:
-        np.save(handle, values)
-    temporary.replace(path)
+    with whole_file(path) as part:
+        np.save(part, values)

@@ -9,12 +9,14 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from jssr.errors import InputError, JSSRError
+from jssr.io.atomic import whole_file
 from jssr.training.data.cache import (
     CachedPatient,
     CacheIndex,
     patient_from_json,
     write_index,
 )
+from jssr.training.prepare.decathlon import read_decathlon
 from jssr.training.prepare.page import write_page
 from jssr.training.prepare.patient import patient_key, prepare_patient
 from jssr.training.prepare.table import Fault, Row, read_table
@@ -48,12 +50,12 @@ def prepare_cohort(
         cache: the cache's folder; made where it is missing.
         spacing_mm: isotropic voxel size.
         workers: processes.
-        progress: called with a patient's number and the fraction done.
+        progress: called with ``patient 3 of 7`` and the fraction done.
 
     Raises:
         InputError: the table cannot be read, or nothing in it is usable.
     """
-    rows, faults = read_table(table)
+    rows, faults = (read_decathlon(table), []) if table.is_dir() else read_table(table)
     by_patient: dict[str, list[Row]] = {}
     for row in rows:
         by_patient.setdefault(row.patient, []).append(row)
@@ -109,10 +111,8 @@ def _one(
         return None, [Fault(rows[0].line, rows[0].patient, f"it could not be prepared: {error}")]
     if patient is not None and not faults:
         record = {"of": _fingerprint(rows, spacing_mm), "patient": asdict(patient)}
-        target = cache / patient.patient / _DONE_NAME
-        temporary = target.with_name(f".{_DONE_NAME}")
-        temporary.write_text(json.dumps(record), "utf-8")
-        temporary.replace(target)
+        with whole_file(cache / patient.patient / _DONE_NAME) as part:
+            part.write_text(json.dumps(record), "utf-8")
     return patient, faults
 
 

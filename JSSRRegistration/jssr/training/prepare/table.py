@@ -39,20 +39,16 @@ class Fault:
 
 
 def read_table(path: Path) -> tuple[list[Row], list[Fault]]:
-    """The rows of a table or of a Decathlon folder, and the faults of the rows left out.
+    """The rows of a table and the faults of the rows left out.
 
     Args:
         path: a CSV file with the columns patient, phase, image and optionally segmentation, split
             (train, validation, test) and classes (names joined by ``;``); paths are relative to
-            the file. Or the folder of Task03_Liver.
+            the file.
 
     Raises:
         InputError: no such table, or a required column is missing.
     """
-    if path.is_dir():
-        from jssr.training.prepare.decathlon import read_decathlon
-
-        return read_decathlon(path), []
     if not path.is_file():
         raise InputError(f"There is no table '{path}'; check the path.")
     try:
