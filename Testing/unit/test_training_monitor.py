@@ -8,8 +8,8 @@ import pytest
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from jssr.training.early_warnings import early_warnings
 from jssr.training.monitor import Monitor, read_figures
-from jssr.training.warnings import early_warnings
 
 
 def test_rows_behind_the_checkpoint_are_dropped_on_resume(tmp_path):

@@ -26,12 +26,12 @@ from jssr.training.checkpoint import (
 from jssr.training.config import StageConfig, TrainingConfig
 from jssr.training.data.batch import PairBatch
 from jssr.training.data.sources import open_stream
+from jssr.training.early_warnings import early_warnings
 from jssr.training.monitor import Monitor
 from jssr.training.objective import Objective
 from jssr.training.settings import to_yaml
 from jssr.training.steps import StageSteps, StepReport
 from jssr.training.validation import pictures, validate, validate_segmentor
-from jssr.training.warnings import early_warnings
 
 _LOGGER = logging.getLogger(__name__)
 _FIGURES_EVERY = 10
