@@ -64,15 +64,15 @@ class StageSteps:
         self._model, self._optimizer = fabric.setup(self._objective, optimizer)
         self.optimizers: dict[str, Optimizer] = {"main": optimizer}
         self._discriminator = networks.discriminator
-        self._critic = self._critic_optimizer = None
+        self._wrapped_discriminator = self._discriminator_optimizer = None
         if self._adversarial:
-            self._judge(frozen=False)
+            self._discriminator.requires_grad_(True)
             rate = config.optimizer.discriminator_learning_rate
-            critic_optimizer = _adam(list(networks.discriminator.parameters()), rate, config)
-            self._critic, self._critic_optimizer = fabric.setup(
-                networks.discriminator, critic_optimizer
+            discriminator_optimizer = _adam(list(self._discriminator.parameters()), rate, config)
+            self._wrapped_discriminator, self._discriminator_optimizer = fabric.setup(
+                self._discriminator, discriminator_optimizer
             )
-            self.optimizers["discriminator"] = critic_optimizer
+            self.optimizers["discriminator"] = discriminator_optimizer
 
     def make(self, stage_step: int, step: int) -> StepReport:
         """Make one step.
@@ -90,16 +90,16 @@ class StageSteps:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         pair, annotated = self._batches(step)
-        critic_on = self._critic is not None and stage_step >= self._stage.discriminator_from
-        weights = (
-            self._weights if critic_on else self._weights.model_copy(update={"adversarial": 0.0})
-        )
-        self._judge(frozen=True)
+        judged = self._adversarial and stage_step >= self._stage.discriminator_from
+        weights = self._weights if judged else self._weights.model_copy(update={"adversarial": 0.0})
+        # While G learns, D gives gradients to its input and takes none itself. G asks the bare
+        # network: DDP's wrapper would wait for gradients that never come.
+        self._discriminator.requires_grad_(False)
         total, terms, synthesized = self._model(
             self._stage.name,
             weights,
             StepInput(pair, annotated),
-            self._discriminator if critic_on else None,
+            self._discriminator if judged else None,
             self._style_warp(pair, step),
         )
         self._fabric.backward(total)
@@ -113,7 +113,7 @@ class StageSteps:
             rate,
             skipped=not self._apply(self._optimizer, norm),
         )
-        if critic_on and pair is not None and synthesized is not None:
+        if judged and pair is not None and synthesized is not None:
             report.terms.update(self._teach_discriminator(pair, synthesized))
         self._watch(report, step)
         return report
@@ -156,24 +156,18 @@ class StageSteps:
         shape = (size[2], size[3], size[4])
         return random_smooth_field(shape, method.style_warp_mm, generator, pair.fixed_hu.device)
 
-    def _judge(self, frozen: bool) -> None:
-        """While G learns, D gives gradients to its input and takes none itself.
-
-        G asks the bare network: DDP's wrapper would wait for gradients that never come.
-        """
-        self._discriminator.requires_grad_(not frozen)
-
     def _teach_discriminator(self, pair: PairBatch, synthesized: Tensor) -> dict[str, float]:
-        assert self._critic is not None and self._critic_optimizer is not None
-        self._judge(frozen=False)
+        discriminator, optimizer = self._wrapped_discriminator, self._discriminator_optimizer
+        assert discriminator is not None and optimizer is not None
+        self._discriminator.requires_grad_(True)
         real = self._objective.network_values(pair.fixed_hu)
-        opinions = self._critic(torch.cat([real, synthesized]))
+        opinions = discriminator(torch.cat([real, synthesized]))
         real_opinion, fake_opinion = opinions.chunk(2)
         loss = adversarial.discriminator_loss(
             real_opinion, fake_opinion, self._config.method.adversarial_form
         )
         self._fabric.backward(loss)
-        self._apply(self._critic_optimizer, self._clipped(self._critic, self._critic_optimizer))
+        self._apply(optimizer, self._clipped(discriminator, optimizer))
         gap = adversarial.opinion_gap(real_opinion, fake_opinion)
         return {"discriminator": float(loss.detach()), "opinion_gap": float(gap)}
 
