@@ -9,9 +9,11 @@ from jssr.registration.excretion import excreting_kidneys
 from jssr.registration.result import PhaseGuess
 from jssr.spatial.geometry import Geometry
 
-# Mean and standard deviation over patients, HU, of what tells the phases apart: enhancement of
-# 171 patients in MDCT and textbook ranges. The portal vein is left out: too much of what S labels
-# so is liver and bowel.
+# Mean and standard deviation over patients, HU, of what tells the phases apart. Aorta, spleen and
+# liver in the arterial and the portal-venous phase rest on mean enhancement measured by
+# multi-detector CT in 171 patients (the publication is not on record); the rest and all deviations
+# are typical values, chosen. The portal vein is left out: too much of what S labels so is liver and
+# bowel.
 _TYPICAL: dict[Phase, dict[str, tuple[float, float]]] = {
     Phase.NON_CONTRAST: {
         "aorta": (42, 8),
