@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 import slicer
+import slicer.util
 import vtk
 
 from jssr.errors import InputError
 from jssr.hounsfield import AIR_HU
 from jssr.io.checks import is_hounsfield
-from JSSRRegistrationLib.frames import toVtk
 from JSSRRegistrationLib.placing import placeBeside
 from JSSRRegistrationLib.scene import ijkToParent, parentTransforms
 from JSSRRegistrationLib.transforms import movingToWorld
@@ -73,7 +73,7 @@ def _applyToVolume(node: Any, transformNode: Any, referenceVolume: Any, outputNo
     image = vtk.vtkImageData()
     image.DeepCopy(reslice.GetOutput())
     copy.SetAndObserveImageData(image)
-    copy.SetIJKToRASMatrix(toVtk(ijkToParent(reference)))
+    copy.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijkToParent(reference)))
     copy.SetAndObserveTransformNodeID(reference.GetTransformNodeID())
     copyDisplay(copy, node)
     return copy
@@ -90,11 +90,11 @@ def _indexMap(reference: Any, node: Any, transformNode: Any) -> Any:
     """From the reference's voxel indices to the node's: through the fixed and the moving world."""
     general = vtk.vtkGeneralTransform()
     general.PostMultiply()
-    general.Concatenate(toVtk(ijkToParent(reference)))
+    general.Concatenate(slicer.util.vtkMatrixFromArray(ijkToParent(reference)))
     general.Concatenate(_between(reference.GetParentTransformNode(), transformNode))
-    general.Concatenate(toVtk(movingToWorld(transformNode)))
+    general.Concatenate(slicer.util.vtkMatrixFromArray(movingToWorld(transformNode)))
     general.Concatenate(_between(None, node.GetParentTransformNode()))
-    general.Concatenate(toVtk(np.linalg.inv(ijkToParent(node))))
+    general.Concatenate(slicer.util.vtkMatrixFromArray(np.linalg.inv(ijkToParent(node))))
     return general
 
 
@@ -103,7 +103,7 @@ def _toFixedWorld(node: Any, transformNode: Any) -> Any:
     general = vtk.vtkGeneralTransform()
     general.PostMultiply()
     general.Concatenate(_between(node.GetParentTransformNode(), None))
-    general.Concatenate(toVtk(np.linalg.inv(movingToWorld(transformNode))))
+    general.Concatenate(slicer.util.vtkMatrixFromArray(np.linalg.inv(movingToWorld(transformNode))))
     general.Concatenate(_between(transformNode, None))
     return general
 

@@ -13,7 +13,8 @@ from vtk.util.numpy_support import vtk_to_numpy
 from jssr.errors import InputError
 from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry, same_geometry
-from JSSRRegistrationLib.frames import LPS_TO_RAS, flipped, toNumpy
+from jssr.spatial.linear import affine_to_sitk
+from JSSRRegistrationLib.frames import LPS_TO_RAS, flipped
 
 # Rounded direction cosines stay below; they are passed on as they are.
 _ORTHOGONAL = 1e-4
@@ -114,7 +115,7 @@ def readInitialTransform(transformNode: Any, movingVolume: Any) -> np.ndarray:
         return np.eye(4)
     matrix = vtk.vtkMatrix4x4()
     transformNode.GetMatrixTransformFromWorld(matrix)
-    return flipped(toNumpy(matrix))
+    return flipped(slicer.util.arrayFromVTKMatrix(matrix))
 
 
 def parentTransforms(node: Any) -> list[Any]:
@@ -131,7 +132,7 @@ def ijkToParent(volumeNode: Any) -> np.ndarray:
     """Voxel index to RAS of the node itself, its parent transforms left out."""
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
-    return toNumpy(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def worldFromParent(node: Any) -> np.ndarray:
@@ -149,7 +150,7 @@ def worldFromParent(node: Any) -> np.ndarray:
             f"'{node.GetName()}' lies under the non-linear transform '{parent.GetName()}'; "
             "harden the transform on a copy of it and choose that."
         )
-    return toNumpy(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
 
 
 def _isOrthogonal(matrix: np.ndarray) -> bool:
@@ -176,14 +177,10 @@ def _resampled(image: sitk.Image, indexToWorld: np.ndarray) -> sitk.Image:
     spacing = lengths[order] if len(set(order)) == 3 else np.full(3, lengths.min())
     extent = world.max(axis=0) - world.min(axis=0)
     count = np.ceil(extent / spacing).astype(int) + 1
-    transform = sitk.AffineTransform(3)
-    worldToIndex = np.linalg.inv(indexToWorld)
-    transform.SetMatrix(worldToIndex[:3, :3].ravel().tolist())
-    transform.SetTranslation(worldToIndex[:3, 3].tolist())
     return sitk.Resample(
         image,
         count.tolist(),
-        transform,
+        affine_to_sitk(np.linalg.inv(indexToWorld)),
         sitk.sitkLinear,
         world.min(axis=0).tolist(),
         spacing.tolist(),
@@ -223,7 +220,7 @@ def _segmentationMask(segmentationNode: Any, volumeNode: Any) -> sitk.Image:
     )
     matrix = vtk.vtkMatrix4x4()
     merged.GetImageToWorldMatrix(matrix)
-    return _mask(merged, worldFromParent(volumeNode) @ toNumpy(matrix), name)
+    return _mask(merged, worldFromParent(volumeNode) @ slicer.util.arrayFromVTKMatrix(matrix), name)
 
 
 def _mask(imageData: Any, ijkToRas: np.ndarray, name: str) -> sitk.Image:

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import SimpleITK as sitk
 import slicer
+import slicer.util
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from jssr.spatial.linear import affine_from_sitk
-from JSSRRegistrationLib.frames import LPS_TO_RAS, flipped, toVtk
+from JSSRRegistrationLib.frames import LPS_TO_RAS, flipped
 
 MOVING_TO_WORLD = "JSSR.MovingToWorld"
 """Node attribute: the moving volume's parent transform, a RAS matrix as 16 numbers row by row."""
@@ -70,7 +71,7 @@ def _parts(transform: sitk.Transform) -> list[np.ndarray | sitk.Image]:
 
 def _linear(matrix: np.ndarray) -> Any:
     transform = vtk.vtkTransform()
-    transform.SetMatrix(toVtk(matrix))
+    transform.SetMatrix(slicer.util.vtkMatrixFromArray(matrix))
     return transform
 
 
@@ -87,6 +88,6 @@ def _grid(field: sitk.Image) -> Any:
     direction[:3, :3] = LPS_TO_RAS[:3, :3] @ np.reshape(field.GetDirection(), (3, 3))
     grid = slicer.vtkOrientedGridTransform()
     grid.SetDisplacementGridData(image)
-    grid.SetGridDirectionMatrix(toVtk(direction))
+    grid.SetGridDirectionMatrix(slicer.util.vtkMatrixFromArray(direction))
     grid.SetInterpolationModeToLinear()
     return grid

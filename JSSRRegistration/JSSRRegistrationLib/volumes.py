@@ -11,7 +11,8 @@ from vtk.util.numpy_support import numpy_to_vtk
 
 from jssr.io.segmentation import terminology_entry
 from jssr.labels import LABELS, Label
-from JSSRRegistrationLib.frames import LPS_TO_RAS, toVtk
+from jssr.spatial.geometry import Geometry
+from JSSRRegistrationLib.frames import LPS_TO_RAS
 from JSSRRegistrationLib.scene import ijkToParent
 
 _ABDOMEN_WINDOW_HU = (-160.0, 240.0)
@@ -26,7 +27,9 @@ def fillVolume(node: Any, image: sitk.Image, like: Any = None) -> None:
     """
     _place(node, like)
     slicer.util.updateVolumeFromArray(node, sitk.GetArrayViewFromImage(image))
-    node.SetIJKToRASMatrix(toVtk(ijkToParent(like) if like else _ijkToRas(image)))
+    node.SetIJKToRASMatrix(
+        slicer.util.vtkMatrixFromArray(ijkToParent(like) if like else _ijkToRas(image))
+    )
 
 
 def copyDisplay(node: Any, like: Any) -> None:
@@ -107,15 +110,12 @@ def _orientedImage(array: np.ndarray, ijkToRas: np.ndarray) -> Any:
     image.GetPointData().SetScalars(
         numpy_to_vtk(array.ravel(), deep=True, array_type=vtk.VTK_UNSIGNED_CHAR)
     )
-    image.SetGeometryFromImageToWorldMatrix(toVtk(ijkToRas))
+    image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(ijkToRas))
     return image
 
 
 def _ijkToRas(image: sitk.Image) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.reshape(image.GetDirection(), (3, 3)) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    return LPS_TO_RAS @ matrix
+    return LPS_TO_RAS @ Geometry.of(image).index_to_world
 
 
 def _place(node: Any, like: Any) -> None:

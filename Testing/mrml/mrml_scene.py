@@ -8,8 +8,6 @@ import slicer.util
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from JSSRRegistrationLib.frames import toVtk
-
 
 def rotation(degrees: tuple[float, float, float]) -> np.ndarray:
     transform = vtk.vtkTransform()
@@ -50,7 +48,7 @@ def add_volume(
     array = (200 * array[:z, :y, :x]).astype(np.int16)
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     slicer.util.updateVolumeFromArray(node, array)
-    node.SetIJKToRASMatrix(toVtk(ijk_to_ras))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ijk_to_ras))
     node.CreateDefaultDisplayNodes()
     return node
 
@@ -58,7 +56,7 @@ def add_volume(
 def add_linear(scene: Any, name: str, matrix: np.ndarray) -> Any:
     """A linear transform node."""
     node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", name)
-    node.SetMatrixTransformToParent(toVtk(matrix))
+    node.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
     return node
 
 

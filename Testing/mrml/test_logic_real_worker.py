@@ -11,7 +11,6 @@ import slicer.util
 from mrml_scene import add_linear, resample_by_vtk, rigid
 
 from jssr.labels import Phase
-from JSSRRegistrationLib.frames import toVtk
 from JSSRRegistrationLib.logic import JSSRRegistrationLogic, Settings
 from JSSRRegistrationLib.outputs import SceneOutput
 from sample_bundle import write_untrained_bundle
@@ -33,7 +32,7 @@ def pair(scene: Any) -> tuple[Any, Any]:
     for name, array, turn in zip(names, pair_arrays(), turns, strict=True):
         node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
         slicer.util.updateVolumeFromArray(node, array)
-        node.SetIJKToRASMatrix(toVtk(turn @ np.diag([-5.0, -5, 5, 1])))
+        node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(turn @ np.diag([-5.0, -5, 5, 1])))
         node.CreateDefaultDisplayNodes()
         nodes.append(node)
     parent = add_linear(scene, "parent", rigid((3, 0, -5), (10, 5, 2)))

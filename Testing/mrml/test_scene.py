@@ -11,7 +11,7 @@ import vtk
 from mrml_scene import add_linear, add_volume, oblique, rigid, rotation
 
 from jssr.errors import InputError
-from JSSRRegistrationLib.frames import LPS_TO_RAS, toNumpy, toVtk
+from JSSRRegistrationLib.frames import LPS_TO_RAS
 from JSSRRegistrationLib.scene import (
     checkVolume,
     readInitialTransform,
@@ -156,7 +156,9 @@ def test_a_mask_under_another_transform_is_brought_over(scene: Any, fixed: Any) 
 def test_a_label_map_is_a_mask_also_on_another_grid(scene: Any, fixed: Any) -> None:
     labels = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "box")
     slicer.util.updateVolumeFromArray(labels, np.full((60, 60, 60), 3, np.uint8))
-    labels.SetIJKToRASMatrix(toVtk(oblique((0, 0, 0), (1, 1, 1), (0, -40, -30))))
+    labels.SetIJKToRASMatrix(
+        slicer.util.vtkMatrixFromArray(oblique((0, 0, 0), (1, 1, 1), (0, -40, -30)))
+    )
     scan = readScan(fixed)
     mask = readMask(labels, scan)
     assert mask.GetSize() == scan.image.GetSize()
@@ -178,4 +180,4 @@ def test_an_initial_transform_that_acts_already_is_not_used_twice(scene: Any, mo
     node = add_linear(scene, "hint", RIGID)
     moving.SetAndObserveTransformNodeID(node.GetID())
     np.testing.assert_array_equal(readInitialTransform(node, moving), np.eye(4))
-    np.testing.assert_allclose(worldFromParent(moving), toNumpy(toVtk(RIGID)))
+    np.testing.assert_allclose(worldFromParent(moving), RIGID)
