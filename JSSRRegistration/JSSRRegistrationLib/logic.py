@@ -101,18 +101,16 @@ class JSSRRegistrationLogic:
             JSSRError: with a sentence for the user; in the waiting form also for failures of the
                 job.
         """
-        moving = MovingInput(movingVolume, movingPhase, movingMask, reportPath)
-        jobs = self._start(
-            fixedVolume,
-            [moving],
-            settings or Settings(),
-            outputNodes or {},
-            fixedPhase,
-            initialTransform,
-            fixedMask,
-            callbacks or Callbacks(),
-            waitForCompletion,
+        request = RunInput(
+            fixedVolume=fixedVolume,
+            movings=[MovingInput(movingVolume, movingPhase, movingMask, reportPath)],
+            fixedPhase=fixedPhase,
+            fixedMask=fixedMask,
+            initialTransform=initialTransform,
+            settings=settings or Settings(),
+            outputNodes=outputNodes or {},
         )
+        jobs = self._start(request, callbacks or Callbacks(), waitForCompletion)
         if not waitForCompletion:
             return jobs[0]
         if jobs[0].error is not None:
@@ -156,17 +154,16 @@ class JSSRRegistrationLogic:
                 zip(movingVolumes, phasesOf, masks, strict=True), start=1
             )
         ]
-        return self._start(
-            fixedVolume,
-            movings,
-            settings or Settings(),
-            outputNodes or {},
-            fixedPhase,
-            initialTransform,
-            fixedMask,
-            callbacks or Callbacks(),
-            waitForCompletion,
+        request = RunInput(
+            fixedVolume=fixedVolume,
+            movings=movings,
+            fixedPhase=fixedPhase,
+            fixedMask=fixedMask,
+            initialTransform=initialTransform,
+            settings=settings or Settings(),
+            outputNodes=outputNodes or {},
         )
+        return self._start(request, callbacks or Callbacks(), waitForCompletion)
 
     def poll(self) -> None:
         """Handle what the worker said since the last call; call it from a timer while running."""
@@ -304,33 +301,14 @@ class JSSRRegistrationLogic:
             folder.close()
 
     def _start(
-        self,
-        fixedVolume: Any,
-        movings: list[MovingInput],
-        settings: Settings,
-        outputNodes: Mapping[SceneOutput, Any],
-        fixedPhase: Phase | None,
-        initialTransform: Any,
-        fixedMask: Any,
-        callbacks: Callbacks,
-        waitForCompletion: bool,
+        self, request: RunInput, callbacks: Callbacks, waitForCompletion: bool
     ) -> list[RegistrationJob]:
-        self._requireIdle(reports=any(moving.reportPath for moving in movings))
-        volumes = [moving.volume for moving in movings]
+        fixedVolume, initialTransform = request.fixedVolume, request.initialTransform
+        self._requireIdle(reports=any(moving.reportPath for moving in request.movings))
+        volumes = [moving.volume for moving in request.movings]
         _checkInputs(fixedVolume, volumes, initialTransform)
-        masks = [fixedMask, *(moving.mask for moving in movings)]
-        checkOutputNodes(outputNodes, [fixedVolume, *volumes, *masks, initialTransform])
-        wanted = frozenset(SceneOutput(output) for output in settings.outputs)
-        request = RunInput(
-            fixedVolume,
-            fixedPhase,
-            fixedMask,
-            initialTransform,
-            movings,
-            settings,
-            wanted | frozenset(outputNodes),
-            outputNodes,
-        )
+        masks = [request.fixedMask, *(moving.mask for moving in request.movings)]
+        checkOutputNodes(request.outputNodes, [fixedVolume, *volumes, *masks, initialTransform])
         scene = fixedVolume.GetScene()
         self._run = Run(scene, self._runner, request, callbacks, _temporaryParent())
         self._run.start()

@@ -53,13 +53,18 @@ class RunInput:
     """What the caller asked for."""
 
     fixedVolume: Any
+    movings: list[MovingInput]
     fixedPhase: Phase | None
     fixedMask: Any
     initialTransform: Any
-    movings: list[MovingInput]
     settings: Settings
-    outputs: frozenset[SceneOutput]
     outputNodes: Mapping[SceneOutput, Any]
+
+    @property
+    def outputs(self) -> frozenset[SceneOutput]:
+        """What the settings name, and what has a node to overwrite."""
+        named = (SceneOutput(output) for output in self.settings.outputs)
+        return frozenset(named) | frozenset(self.outputNodes)
 
 
 class Run:
@@ -76,6 +81,7 @@ class Run:
         self._scene = scene
         self._runner = runner
         self._request = request
+        self._wanted = request.outputs  # an unknown name is refused here, before anything is made
         self._callbacks = callbacks
         self._folder = TemporaryFolder(temporaryParent)
         self._index = -1
@@ -173,8 +179,8 @@ class Run:
     def _outputs(self) -> frozenset[SceneOutput]:
         """What the running job has to make; the fixed segmentation only once."""
         if SceneOutput.FIXED_SEGMENTATION in self._shared:
-            return self._request.outputs - {SceneOutput.FIXED_SEGMENTATION}
-        return self._request.outputs
+            return self._wanted - {SceneOutput.FIXED_SEGMENTATION}
+        return self._wanted
 
     def _finished(self, message: Message) -> None:
         files = {Output(name): Path(path) for name, path in message["files"].items()}
