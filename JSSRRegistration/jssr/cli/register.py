@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 _PHASE_NAMES = ", ".join(["auto", *(phase.value for phase in Phase)])
 
 
-class PhaseChoice(str, Enum):
+class PhaseOrAuto(str, Enum):
     """A contrast phase, or ``auto`` to guess it from the organs."""
 
     AUTO = "auto"
@@ -31,7 +31,7 @@ class PhaseChoice(str, Enum):
     @property
     def phase(self) -> Phase | None:
         """The phase that was chosen; ``None`` for ``auto``."""
-        return None if self is PhaseChoice.AUTO else Phase(self.value)
+        return None if self is PhaseOrAuto.AUTO else Phase(self.value)
 
 
 _KNOWN, _METHOD, _FILES = "What is known", "Method", "Files"
@@ -106,15 +106,15 @@ def register(
         ),
     ] = None,
     fixed_phase: Annotated[
-        PhaseChoice,
+        PhaseOrAuto,
         typer.Option(
             metavar="PHASE",
             help=f"Contrast phase of the fixed scan: {_PHASE_NAMES}.",
             rich_help_panel=_KNOWN,
         ),
-    ] = PhaseChoice.AUTO,
+    ] = PhaseOrAuto.AUTO,
     moving_phase: Annotated[
-        list[PhaseChoice] | None,
+        list[PhaseOrAuto] | None,
         typer.Option(
             metavar="PHASE",
             help="The same for the moving scan; once for each.",
@@ -272,11 +272,11 @@ def _initial(text: str) -> Literal["rigid", "none"] | Path:
 
 
 def _movings(
-    paths: Sequence[Path], phases: Sequence[PhaseChoice] | None, masks: Sequence[Path] | None
+    paths: Sequence[Path], phases: Sequence[PhaseOrAuto] | None, masks: Sequence[Path] | None
 ) -> "list[Moving]":
     from jssr.registration.files import Moving
 
-    chosen = _one_each(phases, len(paths), PhaseChoice.AUTO, "--moving-phase")
+    chosen = _one_each(phases, len(paths), PhaseOrAuto.AUTO, "--moving-phase")
     found = _one_each(masks, len(paths), None, "--moving-mask")
     return [
         Moving(path, choice.phase, mask)
