@@ -19,7 +19,7 @@ from jssr.registration.result import ALL_OUTPUTS, Output
 from jssr.registration.write import OUTPUT_FILES
 from sample_bundle import write_untrained_bundle
 from sample_results import make_result
-from sample_scans import scan_image, write_dicom_series
+from sample_scans import forbidden, scan_image, write_dicom_series
 
 SECRET = "Doe-Jane-4711"
 
@@ -229,6 +229,18 @@ def test_warp_applies_a_transform(tmp_path: Path) -> None:
     assert _jssr("warp", image, *options).exit_code == 0
     moved, stays = (sitk.GetArrayFromImage(sitk.ReadImage(str(p))) for p in (output, image))
     assert np.array_equal(moved[:, :, :-1], stays[:, :, 1:])
+
+
+def test_warp_tells_that_a_folder_must_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = _scan(tmp_path / "scan.nrrd", 1)
+    sitk.WriteTransform(sitk.TranslationTransform(3), str(tmp_path / "t.tfm"))
+    output = tmp_path / "w.nrrd"
+    options = ["--transform", tmp_path / "t.tfm", "--reference", image, "--output", output]
+    monkeypatch.setattr(Path, "touch", forbidden)
+    done = _jssr("warp", image, *options)
+    assert done.exit_code != 0 and "w.nrrd' cannot be written for want of permission" in done.output
 
 
 def test_information_on_a_scan(tmp_path: Path) -> None:

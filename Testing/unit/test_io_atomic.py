@@ -163,6 +163,39 @@ def test_a_folder_that_must_not_be_written_is_refused(
         OutputFolder(tmp_path / "out").__enter__()
 
 
+@pytest.mark.parametrize(
+    ("code", "part"),
+    [
+        (errno.EACCES, "for want of permission; choose another"),
+        (errno.EROFS, "for want of permission; choose another"),
+        (errno.ENOSPC, "no space left"),
+        (errno.EIO, r"\(Input/output error\); check its name and its disk"),
+    ],
+)
+def test_what_keeps_a_file_from_being_made_is_told_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, part: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)  # as on a read-only disk
+    with (
+        pytest.raises(InputError, match=rf"{part}") as caught,
+        whole_file(tmp_path / "one.nrrd"),
+    ):
+        pytest.fail("there is nothing to write to")
+    assert f"'{tmp_path / 'one.nrrd'}'" in str(caught.value)
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"\(File name too long\); check its name"),
+        whole_file(tmp_path / ("a" * 250)),
+    ):
+        pytest.fail("there is nothing to write to")
+
+
 @pytest.mark.parametrize("call", ["is_dir", "open", "unlink"])
 def test_a_file_that_must_not_be_written_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str

@@ -341,6 +341,16 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_folder_without_permission_is_not_called_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(Path, "touch", forbidden)
+    with pytest.raises(InputError, match="cannot be written for want of permission"):
+        write_image(scan_image(), tmp_path / f"scan{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_a_full_disk_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     """A limit on the size of files stands for the full disk: the system refuses to write on."""
     script = (

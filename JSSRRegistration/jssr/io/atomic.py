@@ -62,14 +62,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     The hidden name keeps the suffix, by which writers choose the format.
 
     Raises:
-        InputError: there is no space or no permission, the folder is missing, or its name is no
-            Unicode.
+        InputError: there is no space or no permission, the disk failed, the folder is missing, or
+            its name is no Unicode.
     """
     check_name(path)
     part = path.with_name(f".{os.getpid()}-part-{path.name}")
     try:
         if not path.parent.is_dir():
             raise InputError(f"The folder of '{path}' does not exist; make it first.")
+        _create(part, path)
         yield part
         os.replace(part, path)
     except OSError as error:
@@ -78,8 +79,19 @@ def whole_file(path: Path) -> Iterator[Path]:
             raise
         raise explained from error
     finally:
-        with suppress(PermissionError, NotADirectoryError):  # nothing could be written either
+        with suppress(OSError):  # nothing could be written either
             part.unlink(missing_ok=True)
+
+
+def _create(part: Path, path: Path) -> None:
+    """Makes the empty ``part``: the system tells what forbids to write ``path``, ITK does not."""
+    try:
+        part.touch()
+    except OSError as error:
+        raise explain_write_failure(error, path) or ResourceError(
+            f"'{path}' cannot be written ({error.strerror or error}); "
+            "check its name and its disk, or choose another."
+        ) from error
 
 
 class OutputFolder:

@@ -106,7 +106,8 @@ def write_image(image: sitk.Image, path: Path, note: str = "", *, compress: bool
     """Writes ``image`` to ``path``, whole or not at all; ``note`` goes into the header.
 
     Raises:
-        InputError: the suffix is none of :data:`WRITABLE_SUFFIXES`, or the disk is full.
+        InputError: the suffix is none of :data:`WRITABLE_SUFFIXES`, there is no permission, or the
+            disk is full.
     """
     check_writable_name(path)
     if note:
@@ -115,7 +116,7 @@ def write_image(image: sitk.Image, path: Path, note: str = "", *, compress: bool
     with whole_file(path) as part:
         try:
             sitk.WriteImage(image, str(part), useCompression=compress)
-        except RuntimeError as error:  # ITK does not say why, and nothing else is likely
+        except RuntimeError as error:  # the file could be opened, so little else is likely
             raise no_space_error(path) from error
         if path.name.endswith(_NIFTI_SUFFIXES) and not nifti_is_whole(part):
             raise no_space_error(path)
