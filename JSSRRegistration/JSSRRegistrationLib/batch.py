@@ -12,7 +12,7 @@ from jssr.batch.cases import Case, read_cases
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
 from jssr.batch.state import Outcome
 from jssr.batch.summary import PAGE_NAME
-from jssr.errors import JSSRError
+from jssr.errors import JSSRError, counted
 from jssr.labels import Phase
 from jssr.registration.result import Output, Refine, chosen_outputs
 from jssr.service.client import worker_command
@@ -63,7 +63,10 @@ def _run(options: argparse.Namespace, stream: TextIO) -> int:
         BatchListener(listener.progress, listener.finished, listener.log),
     )
     failed = sum(not outcome.done for outcome in outcomes.values()) + listener.lostScenes
-    _tell(stream, f"{len(outcomes)} cases, {failed} failed; see {options.output / PAGE_NAME}")
+    _tell(
+        stream,
+        f"{counted(len(outcomes), 'case')}, {failed} failed; see {options.output / PAGE_NAME}",
+    )
     return SOME_FAILED if failed else SUCCESS
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+_KINDS = ("mask", "DICOM series")
+
 
 class JSSRError(Exception):
     """Base of every error that JSSR raises on purpose."""
@@ -37,5 +39,15 @@ def without_paths(message: str, names: Mapping[Path, str]) -> str:
     Paths may hold names of patients, and a message that is recorded may be passed on.
     """
     for path in sorted(names, key=lambda path: len(str(path)), reverse=True):
-        message = message.replace(f"'{path}'", names[path]).replace(str(path), names[path])
+        name, quoted = names[path], f"'{path}'"
+        for kind in ("file or folder", "file"):
+            message = message.replace(f"no {kind} {quoted}", f"no {kind} for {name}")
+        for kind in _KINDS:  # the name tells it already
+            message = message.replace(f"The {kind} {quoted}", name[:1].upper() + name[1:])
+        message = message.replace(quoted, name).replace(str(path), name)
     return message[:1].upper() + message[1:]
+
+
+def counted(number: int, thing: str) -> str:
+    """``number`` things as a message tells them: "1 file", "2 files"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -12,13 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 from jssr.batch import run as run_module
+from jssr.batch import state
 from jssr.batch.cases import Case, read_cases
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
 from jssr.batch.state import STATE_NAME, Outcome, fingerprint
 from jssr.batch.summary import PAGE_NAME, TABLE_NAME
 from jssr.errors import InputError, ResourceError
 from jssr.labels import Phase
-from jssr.registration.result import Refine
+from jssr.registration.result import Output, Refine
 from jssr.service.client import worker_environment
 from jssr.service.runner import Runner
 
@@ -104,6 +105,13 @@ def test_no_path_enters_an_output(cohort: Cohort) -> None:
     cohort.run()
     for name in (STATE_NAME, TABLE_NAME, PAGE_NAME):
         assert str(cohort.root) not in (cohort.output / name).read_text("utf-8")
+
+
+def test_one_registration_is_no_plural(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, ["P1"])
+    cohort.run()
+    page = (cohort.output / PAGE_NAME).read_text("utf-8")
+    assert "1 registration: 0 good, 1 doubtful" in page
 
 
 def test_run_again_nothing_is_recomputed(cohort: Cohort) -> None:
@@ -219,14 +227,24 @@ def test_a_batch_stopped_in_its_first_case_goes_on_and_clears_up(cohort: Cohort)
 )
 def test_other_settings_do_not_mix(cohort: Cohort, settings: BatchSettings, word: str) -> None:
     cohort.run()
-    with pytest.raises(InputError, match=f"made with another {word}"):
+    with pytest.raises(InputError, match=rf"made with other settings \({word}\);"):
         cohort.run(settings)
+
+
+def test_another_version_and_other_outputs_do_not_mix(
+    cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort.run()
+    monkeypatch.setattr(state, "__version__", "0.0")
+    told = r"made with other settings \(version of JSSR, outputs\);"
+    with pytest.raises(InputError, match=told):
+        cohort.run(BatchSettings(outputs=frozenset({Output.WARPED})))
 
 
 def test_another_model_does_not_mix(cohort: Cohort, model: SimpleNamespace) -> None:
     cohort.run()
     model.digest = "fedcba9876543210"
-    with pytest.raises(InputError, match="made with another model"):
+    with pytest.raises(InputError, match=r"made with other settings \(model\);"):
         cohort.run()
 
 

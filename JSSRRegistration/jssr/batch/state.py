@@ -84,8 +84,9 @@ class State:
             ) from None
         changed = [key for key, value in self._settings.items() if settings.get(key) != value]
         if changed:
+            told = ", ".join("version of JSSR" if key == "jssr" else key for key in changed)
             raise InputError(
-                f"'{self._path.parent}' holds results made with another {' and '.join(changed)}; "
+                f"'{self._path.parent}' holds results made with other settings ({told}); "
                 "choose another output folder, or give the same again to go on."
             )
         self._outcomes = outcomes

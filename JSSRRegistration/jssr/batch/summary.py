@@ -10,6 +10,7 @@ from urllib.parse import quote
 from jssr import page
 from jssr.batch.cases import Case
 from jssr.batch.state import Outcome
+from jssr.errors import counted
 from jssr.io.atomic import whole_file
 from jssr.registration.result import Output
 from jssr.registration.write import OUTPUT_FILES
@@ -94,7 +95,7 @@ def _page(output: Path, rows: Sequence[Mapping[str, str]]) -> str:
         [_page_row(output, row) for row in rows],
         text_columns=(0, 1, len(_PAGE_COLUMNS) + 2),
     )
-    lead = f"{len(rows)} registrations: {counts}. For research, not for diagnosis."
+    lead = f"{counted(len(rows), 'registration')}: {counts}. For research, not for diagnosis."
     return page.document(
         "JSSR batch", ["<h1>JSSR batch</h1>", f'<p class="lead">{lead}</p>', table]
     )

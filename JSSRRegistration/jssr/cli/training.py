@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 from jssr.memory import keep_large_blocks
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ def prepare(
         tell_error(f"line {fault.line}{whose}: {fault.message}")
     scans = sum(len(patient.scans) for patient in summary.patients)
     typer.echo(
-        f"{len(summary.patients)} patients with {scans} scans are ready "
-        f"({summary.reused} were already), {len(summary.faults)} faults; see {output / PAGE_NAME}."
+        f"Ready: {counted(len(summary.patients), 'patient')} with {counted(scans, 'scan')} "
+        f"({summary.reused} already before), "
+        f"{counted(len(summary.faults), 'fault')}; see {output / PAGE_NAME}."
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 from jssr.io.reading import reading
 
 _SERIES_UID, _SERIES_NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
@@ -168,7 +168,7 @@ def _describe(series: DicomSeries) -> str:
     first = series.slices[0]
     title = " ".join(part for part in (series.number, series.description) if part) or "unnamed"
     modality = first.modality or "no modality"
-    return f"'{title}', {modality}, {len(series.slices)} files as '{first.path.name}'"
+    return f"'{title}', {modality}, {counted(len(series.slices), 'file')} as '{first.path.name}'"
 
 
 def _ordered(series: DicomSeries, path: Path) -> list[DicomSlice]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from jssr import page
+from jssr.errors import counted
 from jssr.io.atomic import whole_file
 from jssr.labels import LABELS
 from jssr.training.data.cache import OUTSIDE, CachedPatient, CachedScan, open_volume
@@ -22,7 +23,7 @@ def write_page(cache: Path, patients: tuple[CachedPatient, ...], faults: tuple[F
     )
     content = [
         "<h1>Prepared cohort</h1>",
-        f"<p>{len(patients)} patients: {splits}.</p>",
+        f"<p>{counted(len(patients), 'patient')}: {splits}.</p>",
         _fault_list(faults),
         page.table(
             ["patient", "split", "voxels", "scans"],
