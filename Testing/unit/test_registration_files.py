@@ -80,6 +80,24 @@ def test_one_bad_scan_of_many_leaves_nothing(request_of_two: Request, tmp_path: 
     assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("what", ["fixed", "moving", "fixed mask", "moving mask"])
+def test_a_mistyped_path_is_told_before_the_first_registration(
+    request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    typo = tmp_path / "typo.nrrd"
+    first, second = request_of_two.moving
+    request = {
+        "fixed": replace(request_of_two, fixed=typo),
+        "moving": replace(request_of_two, moving=[first, replace(second, path=typo)]),
+        "fixed mask": replace(request_of_two, fixed_mask=typo),
+        "moving mask": replace(request_of_two, moving=[first, replace(second, mask=typo)]),
+    }[what]
+    monkeypatch.setattr(files, "read_scan", lambda path: pytest.fail("the work began"))
+    with pytest.raises(InputError, match=r"There is no file.* '.*typo\.nrrd'; check the path"):
+        _register(request)
+    assert not request.output.exists()
+
+
 def test_overwriting_takes_away_folders_of_an_earlier_run(request_of_two: Request) -> None:
     _register(request_of_two)
     (request_of_two.output / "notes.txt").write_text("mine")

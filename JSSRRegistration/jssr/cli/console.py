@@ -53,9 +53,9 @@ def show_section(section: "Section") -> None:
     Console(highlight=False, markup=False).print(table)
 
 
-def verdict_line(verdict: "Verdict") -> str:
-    """The verdict in one line, with its first reasons."""
+def verdict_line(verdict: "Verdict", title: str = "Verdict") -> str:
+    """The verdict in one line after ``title``, with its first reasons."""
     reasons = list(verdict.reasons[:_SHOWN_REASONS])
     if len(verdict.reasons) > len(reasons):
         reasons.append(f"and {len(verdict.reasons) - len(reasons)} more")
-    return f"Verdict: {verdict.level.value}" + (f" ({'; '.join(reasons)})" if reasons else "")
+    return f"{title}: {verdict.level.value}" + (f" ({'; '.join(reasons)})" if reasons else "")

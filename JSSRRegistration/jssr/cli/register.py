@@ -153,10 +153,11 @@ def register(
 ) -> None:
     """Register one or more scans to a fixed scan.
 
-    The last line is the verdict: good, doubtful or failed, with the reasons.
+    The last line is the verdict: good, doubtful or failed, with the reasons. Of several moving
+    scans each has its line, which begins with its folder's name.
     """
     from jssr.device import choose_device
-    from jssr.registration.files import Request, register_files
+    from jssr.registration.files import Request, folder_name, register_files
     from jssr.report import write_report
 
     request = Request(
@@ -177,8 +178,9 @@ def register(
             request, choose_device(device), report=write_report, progress=progress, warn=tell_error
         )
     typer.echo(f"Wrote {output}")
-    for result in results:
-        typer.echo(verdict_line(result.verdict))
+    for number, result in enumerate(results, start=1):
+        title = folder_name(number) if len(results) > 1 else "Verdict"
+        typer.echo(verdict_line(result.verdict, title))
 
 
 def warp(

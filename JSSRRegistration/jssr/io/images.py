@@ -9,7 +9,7 @@ from jssr.errors import InputError
 from jssr.io.atomic import no_space_error, whole_file
 from jssr.io.checks import check_extent, check_header, check_hounsfield
 from jssr.io.dicom import is_dicom, read_series
-from jssr.io.reading import check_file, reading
+from jssr.io.reading import check_file, check_there, reading
 from jssr.io.whole import is_whole, nifti_is_whole
 from jssr.memory import is_out_of_memory
 from jssr.spatial.geometry import Geometry, same_geometry
@@ -53,9 +53,8 @@ def read_image(path: Path) -> sitk.Image:
     Raises:
         InputError: it is missing, damaged or not to be read, or holds no scalar 3D image.
     """
+    check_there(path)
     with reading(path):
-        if not path.exists():
-            raise InputError(f"There is no file or folder '{path}'; check the path.")
         dicom = path.is_dir() or is_dicom(path)
     image = read_series(path) if dicom else _read_volume(path)
     return _without_metadata(image)

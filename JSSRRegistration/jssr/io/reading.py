@@ -44,6 +44,17 @@ def check_name(path: Path) -> None:
         ) from None
 
 
+def check_there(path: Path) -> None:
+    """Refuses a path where neither a file nor a folder is.
+
+    Raises:
+        InputError: as :func:`reading`, or there is nothing.
+    """
+    with reading(path):
+        if not path.exists():
+            raise InputError(f"There is no file or folder '{path}'; check the path.")
+
+
 def check_file(path: Path) -> None:
     """Refuses a path that is no file, or one that may not be opened: ITK would call it damaged.
 

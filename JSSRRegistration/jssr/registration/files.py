@@ -14,6 +14,7 @@ from jssr.bundle.load import load_bundle
 from jssr.errors import InputError
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_mask, read_scan
+from jssr.io.reading import check_file, check_there
 from jssr.io.transforms import read_linear
 from jssr.labels import Phase
 from jssr.memory import gpu_is_full
@@ -81,6 +82,7 @@ def register_files(
     """
     if not request.moving:
         raise InputError("There is no moving scan; give at least one with --moving.")
+    _check_inputs(request)  # all of them before the work: the last may be mistyped
     owned = [*OUTPUT_FILES.values(), *_earlier_folders(request.output)]
     with OutputFolder(request.output, overwrite=request.overwrite, owned=owned) as folder:
         progress("Read the scans", 0.0)
@@ -91,7 +93,7 @@ def register_files(
             shares = _share(progress, number, len(request.moving))
             place = folder
             if len(request.moving) > 1:
-                place = folder / f"moving_{number + 1}"
+                place = folder / folder_name(number + 1)
                 place.mkdir()
             results.append(
                 with_cpu_fallback(
@@ -103,6 +105,19 @@ def register_files(
                 )
             )
     return results
+
+
+def folder_name(number: int) -> str:
+    """The folder of one of several moving scans, which are counted from 1."""
+    return f"moving_{number}"
+
+
+def _check_inputs(request: Request) -> None:
+    for scan in (request.fixed, *(moving.path for moving in request.moving)):
+        check_there(scan)
+    for mask in (request.fixed_mask, *(moving.mask for moving in request.moving)):
+        if mask is not None:
+            check_file(mask)
 
 
 def _earlier_folders(output: Path) -> list[str]:
