@@ -1,5 +1,6 @@
 """The commands of docs/training.md, run in order with fewer steps and smaller volumes."""
 
+import csv
 import json
 import re
 import shlex
@@ -69,7 +70,8 @@ def workplace(tmp_path, monkeypatch):
             write_dicom_series(moving, folder / other)
         else:
             sitk.WriteImage(moving, str(folder / other))
-        for name, labels in (("portal", pair.fixed_labels), ("arterial", pair.moving_labels)):
+        moving_name = other.partition(".")[0]
+        for name, labels in (("portal", pair.fixed_labels), (moving_name, pair.moving_labels)):
             if f"{folder}/{name}-labels.nii.gz" in table.group(1):
                 path = folder / f"{name}-labels.nii.gz"
                 sitk.WriteImage(grid.image(labels.numpy()), str(path))
@@ -79,6 +81,13 @@ def workplace(tmp_path, monkeypatch):
 def test_the_tutorial_names_every_command_of_training():
     named = {command[1] for command in commands() if command[0] == "jssr"}
     assert {"prepare", "train", "export", "evaluate"} <= named
+
+
+def test_the_best_checkpoint_can_be_chosen_by_the_tutorials_validation_scans(workplace):
+    with Path("cohort.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "validation"]
+    assert len(rows) > 1
+    assert all(row["segmentation"] and Path(row["segmentation"]).is_file() for row in rows)
 
 
 @pytest.mark.slow
