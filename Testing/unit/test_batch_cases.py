@@ -143,6 +143,25 @@ def test_a_folder_of_studies(tmp_path: Path) -> None:
     assert cases[1].moving.image == tmp_path / "P2/2024/delayed"
 
 
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("a.nii", "arterial.nii"), "has no scan that is named as portal-venous"),
+        (("pv.nii", "portal.nii", "late.nii"), "has 2 scans that are named as portal-venous"),
+    ],
+)
+def test_a_folder_without_one_fixed_scan_is_told_how_to_name_it(
+    tmp_path: Path, names: tuple[str, ...], told: str
+) -> None:
+    (tmp_path / "P1").mkdir()
+    for name in names:
+        (tmp_path / "P1" / name).touch()
+    with pytest.raises(InputError, match=told) as caught:
+        read_cases(tmp_path)
+    advice = "file or folder so (for example portal-venous.nii.gz) and no other, or write a table"
+    assert advice in str(caught.value) and "of one" not in str(caught.value)
+
+
 def test_slices_that_are_named_by_their_uid_are_found(tmp_path: Path) -> None:
     for phase in ("portal", "arterial"):
         for path in write_dicom_series(scan_image(), tmp_path / "P1" / phase):

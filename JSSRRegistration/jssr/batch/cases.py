@@ -65,7 +65,8 @@ def read_cases(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> list[C
     cases: list[Case] = []
     for patient, group in patients.items():
         try:
-            cases += _cases_of_patient(patient, group, fixed_phase)
+            fixed = _fixed_scan(patient, group, fixed_phase, named=source.is_dir())
+            cases += _cases_of_patient(patient, group, fixed)
         except InputError as fault:
             faults.append(str(fault))
     _raise_all(source, faults)
@@ -165,8 +166,7 @@ def _may_be_dicom(path: Path) -> bool:
     return path.suffix.lower() in (".dcm", ".ima", "") or is_dicom(path)
 
 
-def _cases_of_patient(patient: str, scans: Sequence[ScanFile], fixed_phase: Phase) -> list[Case]:
-    fixed = _fixed_scan(patient, scans, fixed_phase)
+def _cases_of_patient(patient: str, scans: Sequence[ScanFile], fixed: ScanFile) -> list[Case]:
     others = [scan for scan in scans if scan is not fixed]
     if not others:
         raise InputError(f"patient '{patient}' has a single scan")
@@ -176,15 +176,25 @@ def _cases_of_patient(patient: str, scans: Sequence[ScanFile], fixed_phase: Phas
     ]
 
 
-def _fixed_scan(patient: str, scans: Sequence[ScanFile], fixed_phase: Phase) -> ScanFile:
+def _fixed_scan(
+    patient: str, scans: Sequence[ScanFile], fixed_phase: Phase, *, named: bool
+) -> ScanFile:
+    """The scan that the others are registered to; ``named``: phases come from names of files."""
     marked = [scan for scan in scans if scan.role == "fixed"]
     if not marked:
         marked = [scan for scan in scans if scan.phase is fixed_phase and scan.role == ""]
     if len(marked) == 1:
         return marked[0]
     what = "no scan that is" if not marked else f"{len(marked)} scans that are"
+    phase = fixed_phase.value
+    if named:
+        raise InputError(
+            f"patient '{patient}' has {what} named as {phase}; name the {phase} scan's file or "
+            f"folder so (for example {phase}.nii.gz) and no other, or write a table with a column "
+            "'role'"
+        )
     raise InputError(
-        f"patient '{patient}' has {what} marked as fixed or known as {fixed_phase.value}; "
+        f"patient '{patient}' has {what} marked as fixed or known as {phase}; "
         "write 'fixed' into the column 'role' of one"
     )
 
