@@ -32,7 +32,7 @@ def measured(
 ) -> Metrics:
     answer = Answer(*(sign * on_field_grid(pair, displacement_mm) for sign in (1, -1)))
     linear = np.eye(4) if linear is None else linear
-    return measure(pair, moving_body_ml, linear, answer, (0.0, 0.0), (), None, {})
+    return measure(pair, moving_body_ml, linear, answer, (0.0, 0.0), (), None)
 
 
 def cut_below(pair: Pair, side: str, slices: int) -> Pair:

@@ -37,14 +37,13 @@ def excreting_kidneys(
     """
     found = []
     values = hu.numpy()
-    voxel_ml = float(np.prod(grid.spacing_mm)) / 1000
     for name, medial in _MEDIAL.items():
         kidney = probabilities[label_index(name)].numpy() > 0.5
-        if kidney.sum() * voxel_ml < _LEAST_KIDNEY_ML:
+        if kidney.sum() * grid.voxel_ml < _LEAST_KIDNEY_ML:
             continue
         pelvis = values[_hilum(kidney, grid.spacing_mm, medial)]
         threshold = max(_BRIGHT_HU, float(np.median(values[kidney])) + _BRIGHTER_THAN_KIDNEY_HU)
-        found.append(bool((pelvis > threshold).sum() * voxel_ml >= _LEAST_BRIGHT_ML))
+        found.append(bool((pelvis > threshold).sum() * grid.voxel_ml >= _LEAST_BRIGHT_ML))
     return tuple(found)
 
 

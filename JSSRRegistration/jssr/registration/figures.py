@@ -1,7 +1,6 @@
 """The figures of a registration that need no truth."""
 
 import sys
-from collections.abc import Mapping
 
 import numpy as np
 import SimpleITK as sitk
@@ -36,9 +35,8 @@ def measure(
     similarities: tuple[float, float],
     intensities: tuple[MeanIntensity, ...],
     synthesis_dice: float | None,
-    seconds: Mapping[str, float],
 ) -> Metrics:
-    """All figures of one registration.
+    """All figures of one registration but its times, which are not over yet.
 
     Args:
         moving_body_ml: volume of the whole moving body, as far as it was scanned.
@@ -82,7 +80,7 @@ def measure(
         lesions=_lesions(fixed_labels, determinant[0], seen & ~edges[0], pair.grid),
         intensities=intensities,
         synthesis_dice=synthesis_dice,
-        seconds=dict(seconds),
+        seconds={},
         peak_memory_mb=peak_memory_mb(),
     )
 
@@ -157,14 +155,10 @@ def _shared_fraction(pair: Pair, seen: torch.Tensor, moving_body_ml: float) -> f
 
     ``moving_body_ml`` is as large as the linear part makes it beside the fixed one.
     """
-    voxel_ml = _voxel_ml(pair.grid)
+    voxel_ml = pair.grid.voxel_ml
     fixed_body_ml = float((pair.fixed_body & pair.fixed.valid[0, 0]).sum()) * voxel_ml
     shared_ml = float((pair.fixed_body & seen).sum()) * voxel_ml
     return min(1.0, shared_ml / max(min(fixed_body_ml, moving_body_ml), voxel_ml))
-
-
-def _voxel_ml(grid: Geometry) -> float:
-    return float(np.prod(grid.spacing_mm)) / 1000
 
 
 def _deformation(
@@ -207,7 +201,7 @@ def _organ(
     seen: torch.Tensor,
     edges: tuple[torch.Tensor, torch.Tensor],
 ) -> OrganFigures:
-    voxel_ml = _voxel_ml(pair.grid)
+    voxel_ml = pair.grid.voxel_ml
     fixed, moving = fixed_labels == index, moving_labels == index
     cut = bool((fixed & edges[0]).any() | (moving & edges[1]).any())
     volumes = float(fixed.sum()) * voxel_ml, float(moving.sum()) * voxel_ml

@@ -14,11 +14,10 @@ import torch
 from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled
 from jssr.hounsfield import AIR_HU
-from jssr.labels import Phase, label_index
-from jssr.registration.anatomy import plausible
+from jssr.labels import Phase
 from jssr.registration.apply import difference, warp_scan
 from jssr.registration.field_of_view import Scan
-from jssr.registration.figures import dice, mean_intensities, measure
+from jssr.registration.figures import mean_intensities, measure
 from jssr.registration.inference import (
     Answer,
     Pair,
@@ -40,12 +39,11 @@ from jssr.registration.result import (
     Refine,
     RegistrationResult,
 )
-from jssr.registration.segment import Segmentation, carried, label_map
+from jssr.registration.segment import Segmentation, label_map
 from jssr.registration.settling import settle
+from jssr.registration.synthetic_labels import with_synthetic_labels
 from jssr.registration.verdict import judge
 from jssr.registration.window import to_hu
-from jssr.registration.winners import winners
-from jssr.registration.working_grid import resample_to_grid
 from jssr.spatial.compact import compact
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
@@ -153,7 +151,7 @@ def register(
         )
         agreement = None
         if _NEED_SYNTHETIC_LABELS & set(outputs):
-            moving_segmentation, agreement = _with_synthetic_labels(
+            moving_segmentation, agreement = with_synthetic_labels(
                 moving_segmentation, synthesized, pair, bundle, linear
             )
         metrics = measure(
@@ -164,7 +162,6 @@ def register(
             settled.similarities,
             intensities,
             agreement,
-            steps.seconds,
         )
         verdict = judge(metrics)
     with steps.step("Make the outputs"):
@@ -214,51 +211,6 @@ def _phase(given: Phase | None, segmentation: Segmentation) -> PhaseGuess:
     if given is not None:
         return given_phase(given)
     return guess_phase(segmentation.hu, segmentation.probabilities[0], segmentation.grid)
-
-
-def _with_synthetic_labels(
-    own: Segmentation, synthesized: torch.Tensor, pair: Pair, bundle: Bundle, linear: np.ndarray
-) -> tuple[Segmentation, float | None]:
-    """The moving scan's segmentation joined with S(G(x)), and how well the two agree."""
-    synthetic_labels = _segment_synthesized(synthesized, pair, bundle)
-    return _joined(own, synthetic_labels, pair, linear), _agreement(pair, synthetic_labels)
-
-
-def _segment_synthesized(synthesized: torch.Tensor, pair: Pair, bundle: Bundle) -> torch.Tensor:
-    """S(G(x)): ``(1, classes, z, y, x)`` on the working grid."""
-    with torch.no_grad():
-        probabilities = (
-            torch.softmax(bundle.segmentor(synthesized.to(bundle.device)), 1).float().cpu()
-        )
-    probabilities[:, 1:] *= pair.moving.valid
-    return probabilities
-
-
-def _agreement(pair: Pair, synthetic_labels: torch.Tensor) -> float | None:
-    """Mean Dice of S(G(x)) with S(x) over the classes that S(x) holds; lesions left out."""
-    own, synthetic = winners(pair.moving_probabilities), winners(synthetic_labels)
-    present = [int(c) for c in own.unique() if int(c) not in (0, label_index("lesion"))]
-    scores = [dice(own == c, synthetic == c) for c in present]
-    return sum(scores) / len(scores) if scores else None
-
-
-def _joined(
-    own: Segmentation, synthetic_labels: torch.Tensor, pair: Pair, linear: np.ndarray
-) -> Segmentation:
-    """S(x) averaged with S(G(x)) where both exist; lesions from S(x), since G may invent one."""
-    on_own = carried(synthetic_labels, pair.grid, own.grid, np.linalg.inv(linear))
-    covered = (
-        resample_to_grid(
-            pair.grid.image(pair.moving.valid[0, 0].numpy().astype(np.uint8)),
-            own.grid,
-            np.linalg.inv(linear),
-        ).hu
-        > 0.5
-    )
-    joined = torch.where(covered, 0.5 * (own.probabilities + on_own), own.probabilities)
-    lesion = label_index("lesion")
-    joined[:, lesion] = own.probabilities[:, lesion]
-    return Segmentation(own.hu, plausible(joined, own.hu, own.grid), own.grid)
 
 
 def _transforms(

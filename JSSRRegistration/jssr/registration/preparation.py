@@ -39,7 +39,7 @@ class PreparedScan:
             nearest = sitk.sitkNearestNeighbor
             body = sitk.And(body, sitk.Resample(self.scan.seen, body, sitk.Transform(), nearest))
         count = np.count_nonzero(sitk.GetArrayViewFromImage(body))
-        return float(count * np.prod(grid.spacing_mm)) / 1000
+        return float(count) * grid.voxel_ml
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Preparation:
     def _scans(self, grid: Geometry, linear: np.ndarray) -> Scans:
         fixed = resample_to_grid(self.fixed.scan.image, grid, mask=self.fixed.scan.seen)
         moving = resample_to_grid(self.moving.scan.image, grid, linear, self.moving.scan.seen)
-        shared_ml = float((fixed.valid & moving.valid).sum()) * grid.spacing_mm[0] ** 3 / 1000
+        shared_ml = float((fixed.valid & moving.valid).sum()) * grid.voxel_ml
         if shared_ml < _LEAST_SHARED_ML:
             raise InputError(
                 "The fixed and the moving scan do not overlap in space, even after pre-alignment; "
