@@ -52,10 +52,11 @@ _BRIGHT_URINE = {
     Phase.PORTAL_VENOUS: 0.05,
     Phase.DELAYED: 0.7,
 }
-# Iodine per kilogram, heart and protocol differ, and change what all organs take up alike: by
-# factors whose logarithm has this standard deviation. Those from -2.5 to 2.5 of it, with weights.
-_LOG_UPTAKE_SD = 0.3
+# Iodine per kilogram, heart and protocol differ, and change what all organs take up alike. Two of
+# three patients count as typical; the logarithm of the others' factor has this standard deviation.
+_LOG_UPTAKE_SD = 0.35
 _UPTAKES = {math.exp(_LOG_UPTAKE_SD * z / 2): math.exp(-z * z / 8) for z in range(-5, 6)}
+_UPTAKES[1.0] += 2 * sum(_UPTAKES.values())
 _LEAST_VOXELS = 30
 _ORGANS = {
     "aorta": ("aorta",),
