@@ -67,6 +67,31 @@ def test_an_organ_keeps_its_largest_piece_and_lesions_all_theirs() -> None:
     assert all(left_of("lesion", found)[part].all() for part in lesions)
 
 
+@pytest.mark.parametrize("name", ["lesion", "hepatic_vein"])
+def test_what_belongs_to_the_liver_lies_within_30_mm_of_it(name: str) -> None:
+    # The liver's last voxel has the index 25: 10 voxels on are 30 mm, 11 are 33 mm.
+    liver, near, far = (
+        np.s_[5:20, 15:26, 8:26],
+        np.s_[10:13, 18:21, 35:40],
+        np.s_[31:34, 18:21, 8:12],
+    )
+    parts = {"liver": [liver], name: [near, far]}
+    found = left_of(name, plausible(labelled(parts), patient(), GRID))
+    assert found[near].all() and not found[far].any()
+
+
+def test_a_large_lesion_that_reaches_the_liver_stays_whole() -> None:
+    parts = {"liver": [np.s_[5:20, 15:26, 8:26]], "lesion": [np.s_[10:38, 18:21, 20:24]]}
+    found = left_of("lesion", plausible(labelled(parts), patient(), GRID))
+    assert found[20:38, 18:21, 20:24].all()
+
+
+def test_where_no_liver_is_seen_there_is_no_lesion_of_it() -> None:
+    bowel = np.s_[10:13, 18:21, 20:24]
+    found = left_of("lesion", plausible(labelled({"lesion": [bowel]}), patient(), GRID))
+    assert not found.any()
+
+
 def test_a_liver_in_two_parts_keeps_both() -> None:
     parts = [np.s_[10:30, 15:30, 8:22], np.s_[14:26, 15:25, 26:34]]
     liver = left_of("liver", plausible(labelled({"liver": parts}), patient(), GRID))

@@ -6,7 +6,7 @@ import torch
 
 from jssr.labels import label_index
 from jssr.registration.body import patient_mask
-from jssr.registration.pieces import large_pieces
+from jssr.registration.pieces import connected_pieces, large_pieces
 from jssr.registration.places import Landmarks
 from jssr.registration.winners import winners
 from jssr.spatial.fields import smooth_gaussian
@@ -48,13 +48,16 @@ _LEAST_PIECE = {
 but of the lungs, which are two, the liver, which clefts and surgery part, and the kidneys, which S
 tears apart."""
 
+_OF_THE_LIVER = ("lesion", "hepatic_vein")
+_OFF_THE_LIVER_MM = 30.0
+
 
 def plausible(probabilities: torch.Tensor, hu: torch.Tensor, grid: Geometry) -> torch.Tensor:
     """S's opinion where anatomy allows it, and background elsewhere.
 
     Nothing is labelled outside of the patient, no solid organ holds fat or gas, each lies in its
     place beside the others, and what lies apart from an organ, or hangs on a compact one by a thin
-    neck, is not part of it.
+    neck, is not part of it. Lesions and hepatic veins far from the liver are none.
 
     Args:
         probabilities: ``(1, classes, z, y, x)`` on ``grid``; changed in place.
@@ -96,6 +99,23 @@ def _dismiss_strays(probabilities: torch.Tensor, labels: np.ndarray, spacing_mm:
         if name in _COMPACT:
             organ = _grown(organ, spacing_mm)
         probabilities[index][box][torch.from_numpy(mask & ~organ)] = 0.0
+    _dismiss_far_from_liver(probabilities, labels, spacing_mm)
+
+
+def _dismiss_far_from_liver(
+    probabilities: torch.Tensor, labels: np.ndarray, spacing_mm: Spacing
+) -> None:
+    """Zeroes pieces of what belongs to the liver that lie beyond 30 mm from what is left of it."""
+    liver = (labels == label_index("liver")) & (probabilities[label_index("liver")].numpy() > 0)
+    image = _image(liver)
+    image.SetSpacing(spacing_mm)
+    distance_mm = sitk.SignedMaurerDistanceMap(image, squaredDistance=False, useImageSpacing=True)
+    near = sitk.GetArrayFromImage(distance_mm) <= _OFF_THE_LIVER_MM if liver.any() else liver
+    for name in _OF_THE_LIVER:
+        mask = labels == label_index(name)
+        pieces = connected_pieces(mask)
+        kept = np.isin(pieces, pieces[near])
+        probabilities[label_index(name)][torch.from_numpy(mask & ~kept)] = 0.0
 
 
 def _without_necks(mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
