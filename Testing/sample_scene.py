@@ -3,7 +3,7 @@
 import torch
 
 from jssr.labels import CLASS_COUNT, label_index
-from jssr.registration.inference import Answer, Pair, Scans
+from jssr.registration.inference import Displacements, Pair, Scans
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import exponentiate_mm, resample_field, smooth_gaussian
 from jssr.spatial.geometry import Geometry
@@ -74,11 +74,11 @@ def on_field_grid(pair: Pair, displacement_mm: torch.Tensor, factor: int = 1) ->
     return torch.nn.functional.avg_pool3d(full, factor)
 
 
-def no_motion(pair: Pair) -> Answer:
+def no_motion(pair: Pair) -> Displacements:
     """Φ's answer that moves nothing."""
     z, y, x = pair.field_grid.shape_zyx
     zero = torch.zeros(1, 3, z // 2, y // 2, x // 2)
-    return Answer(zero, zero.clone())
+    return Displacements(zero, zero.clone())
 
 
 def _probabilities(organ: torch.Tensor) -> torch.Tensor:

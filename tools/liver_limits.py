@@ -31,7 +31,7 @@ from jssr.networks.structure import STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import FINE, local_contrast
 from jssr.registration.field_of_view import Scan
 from jssr.registration.inference import (
-    Answer,
+    Displacements,
     Pair,
     both_ways,
     find_displacement,
@@ -40,7 +40,7 @@ from jssr.registration.inference import (
 )
 from jssr.registration.prealign import prealign
 from jssr.registration.preparation import Preparation, prepare
-from jssr.registration.refinement import refine_answer
+from jssr.registration.refinement import refine_displacements
 from jssr.registration.result import Refine
 from jssr.registration.window import to_network
 from jssr.spatial.fields import invert_mm, smooth_gaussian
@@ -94,11 +94,11 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
     pair = prepared.pair(linear)
     truth = truth_on(pair.grid, data, linear)
     synthesized = synthesize(pair, bundle)
-    answer = find_displacement(pair, synthesized, bundle)
-    both, mean = both_ways(pair, synthesized, answer, bundle)
+    displacements = find_displacement(pair, synthesized, bundle)
+    both, mean = both_ways(pair, synthesized, displacements, bundle)
 
-    def refined(start: Answer) -> Answer:
-        return refine_answer(
+    def refined(start: Displacements) -> Displacements:
+        return refine_displacements(
             pair,
             lambda: prepared.finer(linear),
             both,
@@ -109,9 +109,9 @@ def limits(data: CaseData, bundle: Bundle) -> dict[str, float]:
             lambda: None,
         )
 
-    start = at_truth(answer, pair.field_grid, data, linear)
+    start = at_truth(displacements, pair.field_grid, data, linear)
     row = {
-        "networks": error_mm(answer, pair, truth),
+        "networks": error_mm(displacements, pair, truth),
         "refined": error_mm(refined(mean), pair, truth),
         "truth_as_start": error_mm(start, pair, truth),
         "refined_from_truth": error_mm(refined(start), pair, truth),
@@ -135,17 +135,19 @@ def truth_on(grid: Geometry, data: CaseData, linear: np.ndarray) -> Truth:
     return Truth(displacement, liver > 0.5)
 
 
-def at_truth(answer: Answer, grid: Geometry, data: CaseData, linear: np.ndarray) -> Answer:
-    """The truth on the grid of ``answer``: ``grid`` coarsened by two."""
+def at_truth(
+    displacements: Displacements, grid: Geometry, data: CaseData, linear: np.ndarray
+) -> Displacements:
+    """The truth on the grid of ``displacements``: ``grid`` coarsened by two."""
     spacing = grid.spacing_mm[0] * 2
     there = smooth_gaussian(truth_on(grid, data, linear).displacement_mm, 1.0)
-    there = resize(there, list(answer.fixed_to_moving_mm.shape[2:]))
-    return Answer(there, invert_mm(there, (spacing, spacing, spacing)))
+    there = resize(there, list(displacements.fixed_to_moving_mm.shape[2:]))
+    return Displacements(there, invert_mm(there, (spacing, spacing, spacing)))
 
 
-def error_mm(answer: Answer, pair: Pair, truth: Truth) -> float:
+def error_mm(displacements: Displacements, pair: Pair, truth: Truth) -> float:
     """Mean distance to the truth in the liver."""
-    found = pair.within(finished(answer, pair.field_grid).fixed_to_moving_mm)
+    found = pair.within(finished(displacements, pair.field_grid).fixed_to_moving_mm)
     return float((found - truth.displacement_mm).norm(dim=1, keepdim=True)[truth.liver].mean())
 
 

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 import torch
 
 from jssr.evaluation.cohort import Case, CaseData
-from jssr.registration.inference import Answer
+from jssr.registration.inference import Displacements
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import rotation, translation
@@ -73,7 +73,7 @@ def test_the_truth_is_what_the_linear_part_leaves() -> None:
         inside = scan.TransformPhysicalPointToIndex(point[:3].tolist())
         assert bool(found.liver[0, 0, z, y, x]) == bool(liver[inside[::-1]])
     empty = torch.zeros(1, 3, 7, 5, 6)
-    start = liver_limits.at_truth(Answer(empty, empty), grid, data, np.eye(4))
+    start = liver_limits.at_truth(Displacements(empty, empty), grid, data, np.eye(4))
     assert (
         start.fixed_to_moving_mm - torch.from_numpy(truth[None, :, :1, :1, :1])
     ).abs().max() < 1e-3

@@ -16,7 +16,7 @@ from jssr.registration.figures import (
     peak_memory_mb,
     similarity,
 )
-from jssr.registration.inference import Answer, Pair
+from jssr.registration.inference import Displacements, Pair
 from jssr.registration.result import Metrics
 from jssr.spatial.warp import voxel_coordinates
 from sample_scene import GRID, ball, moved_pair, on_field_grid, pair_of, textured_hu
@@ -30,9 +30,11 @@ def measured(
     moving_body_ml: float = WHOLE_BOX_ML,
     linear: np.ndarray | None = None,
 ) -> Metrics:
-    answer = Answer(*(sign * on_field_grid(pair, displacement_mm) for sign in (1, -1)))
+    displacements = Displacements(
+        *(sign * on_field_grid(pair, displacement_mm) for sign in (1, -1))
+    )
     linear = np.eye(4) if linear is None else linear
-    return measure(pair, moving_body_ml, linear, answer, (0.0, 0.0), (), None)
+    return measure(pair, moving_body_ml, linear, displacements, (0.0, 0.0), (), None)
 
 
 def cut_below(pair: Pair, side: str, slices: int) -> Pair:

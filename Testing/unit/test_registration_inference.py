@@ -6,7 +6,7 @@ import torch
 
 from jssr.bundle.load import load_bundle
 from jssr.registration.inference import (
-    Answer,
+    Displacements,
     Pair,
     Scans,
     both_ways,
@@ -48,16 +48,16 @@ def test_both_ways_know_no_fixed_and_no_moving_scan(tmp_path: Path) -> None:
     bundle = load_bundle(write_untrained_bundle(tmp_path / "model", 3.0))
     pair, _ = moved_pair(1, 12.0)
 
-    def asked(scans: Pair) -> tuple[tuple[torch.Tensor, torch.Tensor], Answer]:
+    def asked(scans: Pair) -> tuple[tuple[torch.Tensor, torch.Tensor], Displacements]:
         synthesized = synthesize(scans, bundle)
-        answer = find_displacement(scans, synthesized, bundle)
-        return both_ways(scans, synthesized, answer, bundle)
+        displacements = find_displacement(scans, synthesized, bundle)
+        return both_ways(scans, synthesized, displacements, bundle)
 
-    (fixed, moving), answer = asked(pair)
+    (fixed, moving), displacements = asked(pair)
     (moving_swapped, fixed_swapped), swapped = asked(pair.swapped())
     assert torch.equal(fixed, fixed_swapped) and torch.equal(moving, moving_swapped)
-    assert torch.equal(answer.fixed_to_moving_mm, swapped.moving_to_fixed_mm)
-    assert torch.equal(answer.moving_to_fixed_mm, swapped.fixed_to_moving_mm)
+    assert torch.equal(displacements.fixed_to_moving_mm, swapped.moving_to_fixed_mm)
+    assert torch.equal(displacements.moving_to_fixed_mm, swapped.fixed_to_moving_mm)
     assert not torch.equal(fixed, moving)
 
 
@@ -65,8 +65,10 @@ def test_stored_fields_are_inverse_within_a_tenth_of_a_millimetre() -> None:
     noise = torch.randn(1, 3, 24, 32, 32, generator=torch.Generator().manual_seed(0))
     velocity = smooth_gaussian(noise, 3.0) * 60 * taper(GRID)[..., ::2, ::2, ::2]
     spacing = (6.0, 6.0, 6.0)
-    answer = Answer(exponentiate_mm(velocity, spacing, 6), exponentiate_mm(-velocity, spacing, 6))
-    fields = finished(answer, GRID)
+    displacements = Displacements(
+        exponentiate_mm(velocity, spacing, 6), exponentiate_mm(-velocity, spacing, 6)
+    )
+    fields = finished(displacements, GRID)
     assert fields.fixed_to_moving_mm.abs().max() > 5.0
     miss = compose_mm(fields.fixed_to_moving_mm, fields.moving_to_fixed_mm, (3.0, 3.0, 3.0)).norm(
         dim=1

@@ -9,8 +9,8 @@ import torch
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import Cancelled
 from jssr.labels import label_index
-from jssr.registration.inference import Answer, Pair
-from jssr.registration.refinement import bending, refine_answer
+from jssr.registration.inference import Displacements, Pair
+from jssr.registration.refinement import refine_displacements
 from jssr.registration.result import Refine
 from jssr.registration.window import to_network
 from jssr.registration.working_grid import GridVolume
@@ -36,11 +36,17 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def refined(
-    pair: Pair, answer: Answer, bundle: Bundle, effort: Refine = Refine.FAST, seed: int = 0
-) -> Answer:
+    pair: Pair,
+    displacements: Displacements,
+    bundle: Bundle,
+    effort: Refine = Refine.FAST,
+    seed: int = 0,
+) -> Displacements:
     """Refined as if the generator repainted nothing."""
     finer, painted = partial(finer_scans, pair), unpainted(pair, bundle)
-    return refine_answer(pair, finer, painted, answer, bundle, effort, seed, lambda: None)
+    return refine_displacements(
+        pair, finer, painted, displacements, bundle, effort, seed, lambda: None
+    )
 
 
 def unpainted(pair: Pair, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,8 +54,8 @@ def unpainted(pair: Pair, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:
     return to_network(pair.fixed.hu, window), to_network(pair.moving.hu, window)
 
 
-def error_mm(pair: Pair, answer: Answer, truth: torch.Tensor) -> torch.Tensor:
-    full = resample_field(answer.fixed_to_moving_mm, list(pair.field_grid.shape_zyx))
+def error_mm(pair: Pair, displacements: Displacements, truth: torch.Tensor) -> torch.Tensor:
+    full = resample_field(displacements.fixed_to_moving_mm, list(pair.field_grid.shape_zyx))
     inside = ball(60.0)[0, 0] > 0
     return (pair.within(full) - truth).norm(dim=1)[0][inside]
 
@@ -81,15 +87,15 @@ def test_full_is_no_worse_than_fast(bundle: Bundle) -> None:
 
 def test_the_right_answer_stays(bundle: Bundle) -> None:
     pair, truth = moved_pair(5, 12.0)
-    right = Answer(on_field_grid(pair, truth, 2), on_field_grid(pair, -truth, 2))
+    right = Displacements(on_field_grid(pair, truth, 2), on_field_grid(pair, -truth, 2))
     assert error_mm(pair, refined(pair, right, bundle), truth).mean() < 0.4
 
 
 def test_both_directions_stay_inverse_and_nothing_folds(bundle: Bundle) -> None:
     pair, _ = moved_pair(6, 16.0)
-    answer = refined(pair, no_motion(pair), bundle)
+    displacements = refined(pair, no_motion(pair), bundle)
     spacing = (6.0, 6.0, 6.0)
-    there, back = answer.fixed_to_moving_mm, answer.moving_to_fixed_mm
+    there, back = displacements.fixed_to_moving_mm, displacements.moving_to_fixed_mm
     assert there.norm(dim=1).max() > 2.0
     assert compose_mm(there, back, spacing).norm(dim=1).max() < 0.5
     assert jacobian_determinant(there, spacing).min() > 0.1
@@ -118,18 +124,20 @@ def test_what_a_field_of_view_cuts_off_misleads_nothing(bundle: Bundle, swapped:
     )
     pair = replace(pair, moving=narrow)
     start = no_motion(pair)
-    answer = refined(pair.swapped() if swapped else pair, start, bundle)
+    displacements = refined(pair.swapped() if swapped else pair, start, bundle)
     if swapped:
-        answer = Answer(answer.moving_to_fixed_mm, answer.fixed_to_moving_mm)
-    error = error_mm(pair, answer, truth)
+        displacements = Displacements(
+            displacements.moving_to_fixed_mm, displacements.fixed_to_moving_mm
+        )
+    error = error_mm(pair, displacements, truth)
     assert error.mean() < 0.8
 
 
 def test_nothing_moves_without_tissue(bundle: Bundle) -> None:
     air = torch.full_like(textured_hu(0), -1000.0)
     pair = pair_of(air, textured_hu(1), ball(50.0))
-    answer = refined(pair, no_motion(pair), bundle)
-    assert not answer.fixed_to_moving_mm.any() and not answer.moving_to_fixed_mm.any()
+    displacements = refined(pair, no_motion(pair), bundle)
+    assert not displacements.fixed_to_moving_mm.any() and not displacements.moving_to_fixed_mm.any()
 
 
 def test_the_same_pair_gives_the_same_answer(bundle: Bundle) -> None:
@@ -145,8 +153,8 @@ def test_a_lesion_keeps_its_volume_better_than_without_the_term(bundle: Bundle) 
     inside = ball(30.0)[0, 0] > 0
 
     def change(scene: Pair) -> float:
-        answer = refined(scene, no_motion(scene), bundle)
-        full = resample_field(answer.fixed_to_moving_mm, list(scene.field_grid.shape_zyx))
+        displacements = refined(scene, no_motion(scene), bundle)
+        full = resample_field(displacements.fixed_to_moving_mm, list(scene.field_grid.shape_zyx))
         determinant = jacobian_determinant(scene.within(full), SPACING)
         return float(determinant[0][inside].log().abs().mean())
 
@@ -160,7 +168,7 @@ def test_a_request_to_stop_is_heard(bundle: Bundle) -> None:
         raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        refine_answer(
+        refine_displacements(
             pair,
             partial(finer_scans, pair),
             unpainted(pair, bundle),
@@ -170,17 +178,3 @@ def test_a_request_to_stop_is_heard(bundle: Bundle) -> None:
             0,
             stop,
         )
-
-
-def test_bending_of_a_parabola_in_closed_form() -> None:
-    """u = a x² has the second derivative 2 a along x alone; times the spacing, (2 a h)²."""
-    x = torch.arange(12.0) * 4.0
-    field = torch.zeros(1, 3, 8, 10, 12)
-    field[:, 1] = 0.01 * x**2
-    assert float(bending(field, (4.0, 4.0, 4.0))) == pytest.approx((2 * 0.01 * 4.0) ** 2 / 3)
-
-
-def test_bending_of_any_affine_map_is_zero() -> None:
-    z, y, x = torch.meshgrid(torch.arange(6.0), torch.arange(7.0), torch.arange(8.0), indexing="ij")
-    field = torch.stack((0.1 * x - 0.2 * y, 0.3 * z + 1.0, 0.05 * x + 0.1 * y))[None]
-    assert float(bending(field, (2.0, 2.0, 2.0))) < 1e-10

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from jssr.registration.figures import similarity
-from jssr.registration.inference import Answer
+from jssr.registration.inference import Displacements
 from jssr.registration.settling import settle
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.linear import apply_linear, rotation, translation
@@ -29,13 +29,15 @@ def displacement_of(matrix: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(moved.T.reshape(1, 3, *GRID.shape_zyx)).float()
 
 
-def answer(pair, displacement_mm: torch.Tensor) -> Answer:
-    return Answer(on_field_grid(pair, displacement_mm), on_field_grid(pair, -displacement_mm))
+def displacements_of(pair, displacement_mm: torch.Tensor) -> Displacements:
+    return Displacements(
+        on_field_grid(pair, displacement_mm), on_field_grid(pair, -displacement_mm)
+    )
 
 
 def test_a_deformation_that_makes_the_scans_alike_is_kept() -> None:
     pair, truth = moved_pair(1, 30.0)
-    fields = answer(pair, truth)
+    fields = displacements_of(pair, truth)
     settled = settle(START, pair, fields)
     assert settled.fields is fields and settled.linear is START
     before, after = settled.similarities
@@ -48,7 +50,7 @@ def test_a_noisy_field_around_a_rigid_motion_becomes_the_rigid_motion() -> None:
     moving = warp(fixed, displacement_of(np.linalg.inv(truth)), SPACING)
     pair = pair_of(fixed, moving, ball(50.0))
     noise = smooth_gaussian(torch.randn(1, 3, *GRID.shape_zyx), 3.0) * 20.0
-    settled = settle(START, pair, answer(pair, displacement_of(truth) + noise))
+    settled = settle(START, pair, displacements_of(pair, displacement_of(truth) + noise))
     assert float(settled.fields.fixed_to_moving_mm.abs().max()) == 0.0
     points = CENTER + np.random.default_rng(0).uniform(-40, 40, (50, 3))
     found = apply_linear(settled.linear, points)
@@ -63,7 +65,7 @@ def test_a_deformation_that_hardly_gains_gives_way_to_its_rigid_part() -> None:
     displacement = displacement_of(truth) + small
     gain = similarity(pair, displacement) - similarity(pair, displacement_of(truth))
     assert 0.005 < gain < 0.02
-    settled = settle(START, pair, answer(pair, displacement))
+    settled = settle(START, pair, displacements_of(pair, displacement))
     assert float(settled.fields.fixed_to_moving_mm.abs().max()) == 0.0
     points = CENTER + np.random.default_rng(2).uniform(-40, 40, (50, 3))
     found = apply_linear(settled.linear, points)
@@ -74,7 +76,7 @@ def test_scans_in_place_are_left_alone() -> None:
     fixed = textured_hu(3)
     pair = pair_of(fixed, fixed, ball(50.0))
     wrong = smooth_gaussian(torch.randn(1, 3, *GRID.shape_zyx), 3.0) * 60.0
-    settled = settle(START, pair, answer(pair, wrong))
+    settled = settle(START, pair, displacements_of(pair, wrong))
     assert float(settled.fields.fixed_to_moving_mm.abs().max()) == 0.0
     points = CENTER + np.random.default_rng(1).uniform(-40, 40, (50, 3))
     assert (

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from jssr.labels import LABELS, label_index
 from jssr.networks.structure import box_mean
-from jssr.registration.inference import Answer, Pair
+from jssr.registration.inference import Displacements, Pair
 from jssr.registration.result import (
     Deformation,
     LesionFigures,
@@ -31,7 +31,7 @@ def measure(
     pair: Pair,
     moving_body_ml: float,
     linear: np.ndarray,
-    answer: Answer,
+    displacements: Displacements,
     similarities: tuple[float, float],
     intensities: tuple[MeanIntensity, ...],
     synthesis_dice: float | None,
@@ -41,11 +41,11 @@ def measure(
     Args:
         moving_body_ml: volume of the whole moving body, as far as it was scanned.
         linear: 4x4 fixed-to-moving, by which ``pair`` was brought together.
-        answer: finished, on the field's grid.
+        displacements: finished, on the field's grid.
         similarities: :func:`similarity` without and with the displacement.
     """
     spacing = pair.grid.spacing_mm
-    displacement = pair.within(answer.fixed_to_moving_mm)
+    displacement = pair.within(displacements.fixed_to_moving_mm)
     determinant = jacobian_determinant(displacement, spacing)
     body = pair.fixed_body
     fixed_labels = winners(pair.fixed_probabilities)

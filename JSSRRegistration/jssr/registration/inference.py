@@ -72,7 +72,7 @@ class Pair(Scans):
 
 
 @dataclass(frozen=True)
-class Answer:
+class Displacements:
     """Displacements in mm ``(1, 3, z, y, x)``, CPU float32.
 
     From Φ on the field's grid coarsened by two; finished on the field's grid itself.
@@ -95,7 +95,7 @@ def synthesize(pair: Pair, bundle: Bundle) -> torch.Tensor:
     return torch.where(pair.moving.valid, painted.float().cpu(), torch.tensor(-1.0))
 
 
-def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) -> Answer:
+def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) -> Displacements:
     """Φ's displacements between the synthesized (and raw) moving scan and the fixed scan."""
     window, device = bundle.manifest.window_hu, bundle.device
     with torch.no_grad():
@@ -108,12 +108,12 @@ def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) ->
             taper(pair.field_grid).to(device),
             pair.grid.spacing_mm[0],
         )
-    return Answer(there.float().cpu(), back.float().cpu())
+    return Displacements(there.float().cpu(), back.float().cpu())
 
 
 def both_ways(
-    pair: Pair, synthesized: torch.Tensor, answer: Answer, bundle: Bundle
-) -> tuple[tuple[torch.Tensor, torch.Tensor], Answer]:
+    pair: Pair, synthesized: torch.Tensor, displacements: Displacements, bundle: Bundle
+) -> tuple[tuple[torch.Tensor, torch.Tensor], Displacements]:
     """What G and Φ say when the scans are swapped as well.
 
     Returns:
@@ -122,14 +122,14 @@ def both_ways(
     swapped = pair.swapped()
     fixed_synthesized = synthesize(swapped, bundle)
     other = find_displacement(swapped, fixed_synthesized, bundle)
-    mean = Answer(
-        (answer.fixed_to_moving_mm + other.moving_to_fixed_mm) / 2,
-        (answer.moving_to_fixed_mm + other.fixed_to_moving_mm) / 2,
+    mean = Displacements(
+        (displacements.fixed_to_moving_mm + other.moving_to_fixed_mm) / 2,
+        (displacements.moving_to_fixed_mm + other.fixed_to_moving_mm) / 2,
     )
     return (fixed_synthesized, synthesized), mean
 
 
-def finished(answer: Answer, grid: Geometry) -> Answer:
+def finished(displacements: Displacements, grid: Geometry) -> Displacements:
     """Φ's fields as they are stored: on ``grid``, smooth between Φ's voxels, inverse exact.
 
     Trilinear interpolation of Φ's own 6 mm grid has kinks, through which a stored inverse misses
@@ -138,10 +138,10 @@ def finished(answer: Answer, grid: Geometry) -> Answer:
     """
     shape = list(grid.shape_zyx)
     frame = _frame(grid)
-    there = smooth_gaussian(resample_field(answer.fixed_to_moving_mm, shape), 1.5) * frame
-    back = smooth_gaussian(resample_field(answer.moving_to_fixed_mm, shape), 1.5)
+    there = smooth_gaussian(resample_field(displacements.fixed_to_moving_mm, shape), 1.5) * frame
+    back = smooth_gaussian(resample_field(displacements.moving_to_fixed_mm, shape), 1.5)
     inverse = invert_mm(there, grid.spacing_mm, 5, initial_mm=back * frame)
-    return Answer(there, inverse * (frame > 0))
+    return Displacements(there, inverse * (frame > 0))
 
 
 def _frame(grid: Geometry) -> torch.Tensor:

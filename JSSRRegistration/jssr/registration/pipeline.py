@@ -9,18 +9,15 @@ from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
-import torch
 
 from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled
-from jssr.hounsfield import AIR_HU
 from jssr.labels import Phase
-from jssr.registration.apply import difference, warp_scan
 from jssr.registration.field_of_view import Scan
 from jssr.registration.figures import mean_intensities, measure
+from jssr.registration.images import make_images, synthesized_image
 from jssr.registration.inference import (
-    Answer,
-    Pair,
+    Displacements,
     both_ways,
     find_displacement,
     finished,
@@ -29,7 +26,7 @@ from jssr.registration.inference import (
 from jssr.registration.phases import given_phase, guess_phase
 from jssr.registration.prealign import prealign
 from jssr.registration.preparation import prepare
-from jssr.registration.refinement import refine_answer
+from jssr.registration.refinement import refine_displacements
 from jssr.registration.result import (
     ALL_OUTPUTS,
     CancelCallback,
@@ -39,11 +36,10 @@ from jssr.registration.result import (
     Refine,
     RegistrationResult,
 )
-from jssr.registration.segment import Segmentation, label_map
+from jssr.registration.segment import Segmentation
 from jssr.registration.settling import settle
 from jssr.registration.synthetic_labels import with_synthetic_labels
 from jssr.registration.verdict import judge
-from jssr.registration.window import to_hu
 from jssr.spatial.compact import compact
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
@@ -134,14 +130,16 @@ def register(
     with steps.step("Synthesize"):
         synthesized = synthesize(pair, bundle)
     with steps.step("Find the deformation"):
-        answer = find_displacement(pair, synthesized, bundle)
+        displacements = find_displacement(pair, synthesized, bundle)
     if refine is not Refine.OFF:
         with steps.step("Refine"):
-            both, answer = both_ways(pair, synthesized, answer, bundle)
+            both, displacements = both_ways(pair, synthesized, displacements, bundle)
             finer = partial(prepared.finer, linear)
-            answer = refine_answer(pair, finer, both, answer, bundle, refine, seed, steps.check)
+            displacements = refine_displacements(
+                pair, finer, both, displacements, bundle, refine, seed, steps.check
+            )
     with steps.step("Check"):
-        settled = settle(linear, pair, finished(answer, pair.field_grid))
+        settled = settle(linear, pair, finished(displacements, pair.field_grid))
         if settled.linear is not linear:
             linear, pair = settled.linear, prepared.pair(settled.linear)
             synthesized = synthesize(pair, bundle)
@@ -166,16 +164,13 @@ def register(
         verdict = judge(metrics)
     with steps.step("Make the outputs"):
         forward, backward = _transforms(linear, settled.fields, pair.field_grid)
-        images = _images(
-            set(outputs),
+        images = make_images(
+            outputs,
             fixed,
             moving,
             forward,
-            pair,
-            synthesized,
-            bundle,
-            fixed_segmentation,
-            moving_segmentation,
+            synthesized_image(pair, synthesized, bundle),
+            (fixed_segmentation, moving_segmentation),
         )
     return RegistrationResult(
         fixed_to_moving=forward,
@@ -214,7 +209,7 @@ def _phase(given: Phase | None, segmentation: Segmentation) -> PhaseGuess:
 
 
 def _transforms(
-    linear: np.ndarray, fields: Answer, grid: Geometry
+    linear: np.ndarray, fields: Displacements, grid: Geometry
 ) -> tuple[SpatialTransform, SpatialTransform]:
     there, grid_there = compact(fields.fixed_to_moving_mm, grid)
     back, grid_back = compact(fields.moving_to_fixed_mm, grid)
@@ -222,34 +217,3 @@ def _transforms(
         SpatialTransform(linear, there[0].numpy(), grid_there),
         SpatialTransform(np.linalg.inv(linear), back[0].numpy(), grid_back, linear_first=True),
     )
-
-
-def _images(
-    outputs: set[Output],
-    fixed: sitk.Image,
-    moving: sitk.Image,
-    forward: SpatialTransform,
-    pair: Pair,
-    synthesized: torch.Tensor,
-    bundle: Bundle,
-    fixed_segmentation: Segmentation,
-    moving_segmentation: Segmentation,
-) -> dict[Output, sitk.Image]:
-    images: dict[Output, sitk.Image] = {}
-    if outputs & {Output.WARPED, Output.DIFFERENCE, Output.REPORT}:
-        images[Output.WARPED] = warp_scan(moving, forward, Geometry.of(fixed))
-    if outputs & {Output.DIFFERENCE, Output.REPORT}:
-        images[Output.DIFFERENCE] = difference(fixed, images[Output.WARPED])
-    if outputs & {Output.SYNTHESIZED, Output.REPORT}:
-        hu = to_hu(synthesized, bundle.manifest.window_hu)
-        hu = torch.where(pair.moving.valid, hu, torch.tensor(AIR_HU))
-        images[Output.SYNTHESIZED] = pair.grid.image(hu[0, 0].round().numpy().astype(np.int16))
-    if outputs & {Output.FIXED_SEGMENTATION, Output.REPORT}:
-        images[Output.FIXED_SEGMENTATION] = label_map(
-            fixed_segmentation.probabilities, fixed_segmentation.grid, fixed
-        )
-    if outputs & {Output.MOVING_SEGMENTATION, Output.REPORT}:
-        images[Output.MOVING_SEGMENTATION] = label_map(
-            moving_segmentation.probabilities, moving_segmentation.grid, moving
-        )
-    return images

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from jssr.registration.figures import similarity
-from jssr.registration.inference import Answer, Pair
+from jssr.registration.inference import Displacements, Pair
 from jssr.spatial.linear import rigid_fit
 from jssr.spatial.warp import voxel_coordinates
 
@@ -27,11 +27,11 @@ class Settled:
     """
 
     linear: np.ndarray
-    fields: Answer
+    fields: Displacements
     similarities: tuple[float, float]
 
 
-def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
+def settle(linear: np.ndarray, pair: Pair, fields: Displacements) -> Settled:
     """Of deformation, rigid part and no motion, what makes the scans look most alike.
 
     Registration never makes an alignment worse, and two scans of a patient who did not breathe
@@ -46,8 +46,8 @@ def settle(linear: np.ndarray, pair: Pair, fields: Answer) -> Settled:
         return Settled(linear, fields, (before, after))
     still = torch.zeros_like(fields.fixed_to_moving_mm)
     if rigid_after > before:
-        return Settled(linear @ rigid, Answer(still, still), (before, rigid_after))
-    return Settled(linear, Answer(still, still), (before, before))
+        return Settled(linear @ rigid, Displacements(still, still), (before, rigid_after))
+    return Settled(linear, Displacements(still, still), (before, before))
 
 
 def _rigid_part(pair: Pair, displacement_mm: torch.Tensor) -> np.ndarray:
