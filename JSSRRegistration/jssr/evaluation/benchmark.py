@@ -139,6 +139,16 @@ def read_outcomes(
     return [outcome for outcome in found if outcome is not None]
 
 
+def found_transform(place: Path) -> SpatialTransform:
+    """The transform, fixed to moving points, that a method's command wrote into ``place``.
+
+    Raises:
+        InputError: there is none that can be read.
+    """
+    own = place / OUTPUT_FILES[Output.TRANSFORM]
+    return read_transform(own if own.is_file() else place / DISPLACEMENT_FILE)
+
+
 def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> MethodOutcome:
     absent = method.missing()
     if absent is not None:
@@ -152,7 +162,7 @@ def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> MethodOu
             usage = run_measured(
                 command, Path(scratch), threads=setup.threads, timeout_s=setup.timeout_s
             )
-            transform = _transform(place)
+            transform = found_transform(place)
         except (MethodFailed, InputError) as error:
             reason = _without_paths(str(error), data.case, output)
             return MethodOutcome(method.name, data.case.name, FAILED, reason)
@@ -162,11 +172,6 @@ def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> MethodOu
         reason = f"What it wrote has no finite {broken[0]}."
         return MethodOutcome(method.name, data.case.name, FAILED, reason)
     return MethodOutcome(method.name, data.case.name, OK, figures={**figures, **asdict(usage)})
-
-
-def _transform(place: Path) -> SpatialTransform:
-    own = place / OUTPUT_FILES[Output.TRANSFORM]
-    return read_transform(own if own.is_file() else place / DISPLACEMENT_FILE)
 
 
 def _place(output: Path, case: Case, method: Method) -> Path:
