@@ -14,6 +14,7 @@ from jssr.batch.state import Outcome
 from jssr.batch.summary import PAGE_NAME
 from jssr.errors import JSSRError, counted
 from jssr.labels import Phase
+from jssr.phase_name import read_phase
 from jssr.registration.result import Output, Refine, chosen_outputs
 from jssr.service.client import worker_command
 from jssr.service.runner import Runner
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str], stream: TextIO | None = None) -> int:
 def _run(options: argparse.Namespace, stream: TextIO) -> int:
     outputs = chosen_outputs(options.outputs)
     _requirePackages(options.install, outputs, stream)
-    cases = read_cases(options.input, Phase(options.fixed_phase))
+    cases = read_cases(options.input, options.fixed_phase)
     settings = BatchSettings(
         options.model,
         options.device,
@@ -119,7 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--input", type=Path, required=True, help="CSV table, or folder with a folder a patient")
     add("--output", type=Path, required=True, help="folder for the results; a stopped run goes on")
-    add("--fixed-phase", default=Phase.PORTAL_VENOUS.value, choices=[p.value for p in Phase])
+    add(
+        "--fixed-phase",
+        default=Phase.PORTAL_VENOUS,
+        type=_phase,
+        metavar="PHASE",
+        help=", ".join(phase.value for phase in Phase),
+    )
     add("--outputs", action="append", metavar="NAME,NAME", help="default: all of them")
     add("--refine", default=Refine.FAST.value, choices=[refine.value for refine in Refine])
     add("--model", type=Path, help="model bundle, a folder or a zip; default: the shipped one")
@@ -128,6 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--scene", action="store_true", help="also save each case as a Slicer scene")
     add("--install", action="store_true", help="install missing Python packages first")
     return parser
+
+
+def _phase(text: str) -> Phase:
+    try:
+        return read_phase(text)
+    except JSSRError as error:
+        raise argparse.ArgumentTypeError(f"{error}.") from None
 
 
 def _tell(stream: TextIO, text: str) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from jssr.batch.phase_name import phase_from_name
 from jssr.labels import Phase
+from jssr.phase_name import phase_from_name
 
 _SERIES_DESCRIPTION = "0008,103e"
 _PROTOCOL_NAME = "0018,1030"

@@ -136,6 +136,16 @@ def test_outputs_are_named_as_for_the_command(
     assert script(*arguments, "--outputs", "transform,metrics") == SOME_FAILED
 
 
+def test_the_fixed_phase_may_be_given_in_another_word(
+    script: Script, table: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--input", table, "--output", table.parent / "results", "--fixed-phase")
+    assert script(*arguments, "purple") == BAD_INPUT
+    assert "the phase 'purple' is unknown" in capsys.readouterr().err
+    assert script(*arguments, "ART") == SOME_FAILED
+    assert (table.parent / "results/P1/portal-venous").is_dir()
+
+
 def test_help_ends_slicer_too(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
     assert script("--help") == SUCCESS
     assert "--scene" in capsys.readouterr().out

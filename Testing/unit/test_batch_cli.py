@@ -47,6 +47,12 @@ def test_all_is_well(table: Path) -> None:
     assert f"2 of 2 registered; {output / 'summary.html'}" in result.output
 
 
+def test_the_fixed_phase_may_be_given_in_another_word(table: Path) -> None:
+    result = invoke("--input", table, "--output", table.parent / "out", "--fixed-phase", "ART")
+    assert result.exit_code == 0, result.output
+    assert (table.parent / "out/P1/portal-venous").is_dir()
+
+
 def test_a_failure_is_named_and_told_by_the_exit_code(table: Path) -> None:
     (table.parent / "P2-arterial.nii").write_bytes(b"")
     result = invoke("--input", table, "--output", table.parent / "out")
@@ -61,6 +67,7 @@ def test_a_failure_is_named_and_told_by_the_exit_code(table: Path) -> None:
         (["--input", "absent.csv"], "no table or folder 'absent.csv'"),
         (["--input", "TABLE", "--outputs", "gold"], "--outputs does not know 'gold'"),
         (["--input", "TABLE", "--fixed-phase", "delayed"], "patient 'P1' has no scan"),
+        (["--input", "TABLE", "--fixed-phase", "purple"], "phase 'purple' is unknown"),
     ],
 )
 def test_bad_input_ends_with_code_two(table: Path, arguments: list[str], part: str) -> None:

@@ -117,6 +117,22 @@ def test_options_reach_the_registration(tmp_path: Path, calls: list) -> None:
     assert {p.name for p in (tmp_path / "out").iterdir()} == {OUTPUT_FILES[o] for o in wanted}
 
 
+def test_phases_may_be_given_in_other_words(tmp_path: Path, calls: list) -> None:
+    third = _scan(tmp_path / "third.nii.gz", 3)
+    phases = ["--fixed-phase", "PV", "--moving-phase", "auto", "--moving-phase", "nativ"]
+    done = _jssr("register", *_pair(tmp_path), "--moving", third, *phases)
+    assert done.exit_code == 0, done.output
+    assert [call["fixed_phase"].value for call in calls] == ["portal-venous"] * 2
+    assert calls[0]["moving_phase"] is None
+    assert calls[1]["moving_phase"].value == "non-contrast"
+
+
+def test_an_unknown_phase_is_refused(tmp_path: Path, calls: list) -> None:
+    done = _jssr("register", *_pair(tmp_path), "--moving-phase", "purple")
+    assert done.exit_code == 2 and not calls
+    assert "the phase 'purple' is unknown" in " ".join(done.output.split())
+
+
 def test_several_moving_scans_have_a_folder_each(tmp_path: Path, calls: list) -> None:
     third = _scan(tmp_path / f"{SECRET}.nii.gz", 3)
     phases = ["--moving-phase", "arterial", "--moving-phase", "delayed"]

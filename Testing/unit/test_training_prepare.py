@@ -282,6 +282,22 @@ def test_the_decathlon_layout_is_recognized(tmp_path):
     assert summary.patients[0].scans[0].classes == ("liver", "lesion")
 
 
+def test_phases_may_be_written_in_other_words(tmp_path):
+    rows = ["patient,phase,image"]
+    for word in ("PV 70s", "Art", "nativ", "5 min delay"):
+        (tmp_path / f"{word}.nii").touch()
+        rows.append(f"p1,{word},{word}.nii")
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    read, faults = read_table(tmp_path / "t.csv")
+    assert not faults
+    assert [row.phase for row in read] == [
+        Phase.PORTAL_VENOUS,
+        Phase.ARTERIAL,
+        Phase.NON_CONTRAST,
+        Phase.DELAYED,
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

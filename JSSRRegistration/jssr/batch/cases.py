@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jssr.batch.phase_name import phase_from_name
 from jssr.errors import InputError
 from jssr.io.dicom import is_dicom
 from jssr.labels import Phase
+from jssr.phase_name import phase_from_name, read_phase_or_auto
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
 COLUMNS = ("patient", "image", "phase", "role", "mask")
@@ -112,20 +112,10 @@ def _scan_of_row(values: dict[str, str], root: Path) -> ScanFile:
     return ScanFile(
         values["patient"],
         root / values["image"],
-        _phase(values.get("phase", "")),
+        read_phase_or_auto(values.get("phase", "")),
         role,
         root / mask if mask else None,
     )
-
-
-def _phase(text: str) -> Phase | None:
-    if text.lower() in ("", "auto"):
-        return None
-    phase = phase_from_name(text)
-    if phase is None:
-        known = ", ".join(phase.value for phase in Phase)
-        raise InputError(f"the phase '{text}' is unknown, write auto, {known}")
-    return phase
 
 
 def _scans_of_folder(root: Path) -> list[ScanFile]:

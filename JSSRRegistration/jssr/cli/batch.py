@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jssr.cli.console import progress_bar, tell_error
+from jssr.cli.phase_option import PHASE_NAMES, phase
 from jssr.cli.register import (
     DeviceOption,
     ModelOption,
@@ -40,7 +41,11 @@ def batch(
     ],
     fixed_phase: Annotated[
         Phase,
-        typer.Option(metavar="PHASE", help="Phase that the others are brought onto."),
+        typer.Option(
+            metavar="PHASE",
+            parser=phase,
+            help=f"Phase that the others are brought onto: {PHASE_NAMES}.",
+        ),
     ] = Phase.PORTAL_VENOUS,
     outputs: Annotated[
         list[str] | None,

@@ -1,13 +1,13 @@
 """The commands that work on scans: register, warp, info, demo."""
 
 from collections.abc import Sequence
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
+from jssr.cli.phase_option import PHASE_OR_AUTO_NAMES, phase_or_auto
 from jssr.errors import InputError
 from jssr.labels import Phase
 from jssr.registration.result import OUTPUT_NAMES, Interpolation, Refine, chosen_outputs
@@ -16,24 +16,6 @@ if TYPE_CHECKING:
     from jssr.registration.files import Moving
 
 _T = TypeVar("_T")
-_PHASE_NAMES = ", ".join(["auto", *(phase.value for phase in Phase)])
-
-
-class PhaseOrAuto(str, Enum):
-    """A contrast phase, or ``auto`` to guess it from the organs."""
-
-    AUTO = "auto"
-    NON_CONTRAST = Phase.NON_CONTRAST.value
-    ARTERIAL = Phase.ARTERIAL.value
-    PORTAL_VENOUS = Phase.PORTAL_VENOUS.value
-    DELAYED = Phase.DELAYED.value
-
-    @property
-    def phase(self) -> Phase | None:
-        """The phase that was chosen; ``None`` for ``auto``."""
-        return None if self is PhaseOrAuto.AUTO else Phase(self.value)
-
-
 _KNOWN, _METHOD, _FILES = "What is known", "Method", "Files"
 
 ModelOption = Annotated[
@@ -106,17 +88,19 @@ def register(
         ),
     ] = None,
     fixed_phase: Annotated[
-        PhaseOrAuto,
+        Phase | None,
         typer.Option(
             metavar="PHASE",
-            help=f"Contrast phase of the fixed scan: {_PHASE_NAMES}.",
+            parser=phase_or_auto,
+            help=f"Contrast phase of the fixed scan: {PHASE_OR_AUTO_NAMES}.",
             rich_help_panel=_KNOWN,
         ),
-    ] = PhaseOrAuto.AUTO,
+    ] = None,
     moving_phase: Annotated[
-        list[PhaseOrAuto] | None,
+        list[Phase] | None,
         typer.Option(
             metavar="PHASE",
+            parser=phase_or_auto,
             help="The same for the moving scan; once for each.",
             rich_help_panel=_KNOWN,
         ),
@@ -165,7 +149,7 @@ def register(
         moving=_movings(moving, moving_phase, moving_mask),
         output=output,
         model=model,
-        fixed_phase=fixed_phase.phase,
+        fixed_phase=fixed_phase,
         fixed_mask=fixed_mask,
         initial=_initial(initial),
         refine=refine,
@@ -274,15 +258,14 @@ def _initial(text: str) -> Literal["rigid", "none"] | Path:
 
 
 def _movings(
-    paths: Sequence[Path], phases: Sequence[PhaseOrAuto] | None, masks: Sequence[Path] | None
+    paths: Sequence[Path], phases: Sequence[Phase | None] | None, masks: Sequence[Path] | None
 ) -> "list[Moving]":
     from jssr.registration.files import Moving
 
-    chosen = _one_each(phases, len(paths), PhaseOrAuto.AUTO, "--moving-phase")
+    chosen = _one_each(phases, len(paths), None, "--moving-phase")
     found = _one_each(masks, len(paths), None, "--moving-mask")
     return [
-        Moving(path, choice.phase, mask)
-        for path, choice, mask in zip(paths, chosen, found, strict=True)
+        Moving(path, phase, mask) for path, phase, mask in zip(paths, chosen, found, strict=True)
     ]
 
 

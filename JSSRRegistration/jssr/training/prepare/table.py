@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jssr.errors import InputError
 from jssr.labels import LABELS, Phase
+from jssr.phase_name import read_phase
 from jssr.training.data.cache import Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -94,10 +95,11 @@ def _parsed(
     value = {name: (record.get(name) or "").strip() for name in _COLUMNS}
     patient = value["patient"]
     messages = [f"the column {name} is empty" for name in _REQUIRED if not value[name]]
-    if value["phase"] and value["phase"] not in [phase.value for phase in Phase]:
-        messages.append(
-            f"the phase '{value['phase']}' is unknown; write {', '.join(p.value for p in Phase)}"
-        )
+    phase = None
+    try:
+        phase = read_phase(value["phase"], strict=True) if value["phase"] else None
+    except InputError as error:
+        messages.append(str(error))
     split = value["split"] or "train"
     if split not in SPLITS:
         messages.append(f"the split '{split}' is unknown; write {', '.join(SPLITS)}")
@@ -110,11 +112,11 @@ def _parsed(
         messages.append(f"there is no image '{value['image']}'")
     if value["segmentation"] and not segmentation.exists():
         messages.append(f"there is no segmentation '{value['segmentation']}'")
-    if messages:
+    if messages or phase is None:
         return None, [Fault(line, patient, message) for message in messages]
     where: Split = next(known for known in SPLITS if known == split)
     drawn = segmentation if value["segmentation"] else None
-    return Row(line, patient, Phase(value["phase"]), image, drawn, where, classes), []
+    return Row(line, patient, phase, image, drawn, where, classes), []
 
 
 def _contradictions(rows: list[Row]) -> list[Fault]:
