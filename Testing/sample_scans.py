@@ -2,7 +2,7 @@
 
 import errno
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,8 +38,12 @@ def write_dicom_series(
     patient: str = "Doe^Jane",
     positions_mm: np.ndarray | None = None,
     prefix: str = "slice",
+    tags: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Writes each slice of an int16 image as DICOM, at ``positions_mm`` ``(n, 3)`` or its own."""
+    """Writes each slice of an int16 image as DICOM, at ``positions_mm`` ``(n, 3)`` or its own.
+
+    ``tags`` stand in place of those that are written otherwise; an empty one is left out.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     writer = sitk.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -51,7 +55,7 @@ def write_dicom_series(
         place = image.TransformIndexToPhysicalPoint((0, 0, number))
         if positions_mm is not None:
             place = tuple(positions_mm[number])
-        tags = {
+        written = {
             "0008|0016": "1.2.840.10008.5.1.4.1.1.2",
             "0008|0018": f"{uid}.{number + 1}",
             "0008|0060": modality,
@@ -66,14 +70,63 @@ def write_dicom_series(
             "0020|0037": "\\".join(f"{value:.8f}" for value in axes),
             "0028|1052": "-1024",
             "0028|1053": "1",
+            **(tags or {}),
         }
-        for key, value in tags.items():
-            one.SetMetaData(key, value)
+        for key, value in written.items():
+            if value:
+                one.SetMetaData(key, value)
         path = folder / f"{prefix}{number:03d}.dcm"
         writer.SetFileName(str(path))
         writer.Execute(one)
         paths.append(path)
     return paths
+
+
+def write_localizer(folder: Path, *, uid: str = "1.2.1", count: int = 2) -> list[Path]:
+    """Writes frontal views as scanners make them before the first phase."""
+    image = scan_image()[:, :, :count]
+    image.SetDirection((1, 0, 0, 0, 0, 1, 0, -1, 0))
+    kind = {"0008|0008": "ORIGINAL\\PRIMARY\\LOCALIZER", "0020|0011": "1"}
+    return write_dicom_series(
+        image, folder, uid=uid, description="Topogram", prefix="scout", tags=kind
+    )
+
+
+def write_screen_capture(folder: Path, *, uid: str = "1.2.501") -> list[Path]:
+    """Writes a page of doses as a scanner does: a picture, not a scan, of modality CT."""
+    kind = {
+        "0008|0008": "DERIVED\\SECONDARY\\OTHER",
+        "0008|0016": "1.2.840.10008.5.1.4.1.1.7",
+        "0020|0011": "501",
+    }
+    return write_dicom_series(
+        scan_image()[:, :, :1],
+        folder,
+        uid=uid,
+        description="Patient Protocol",
+        prefix="dose",
+        tags=kind,
+    )
+
+
+def write_dose_report(path: Path) -> Path:
+    """Writes a structured report, a DICOM file without an image."""
+    storage = b"1.2.840.10008.5.1.4.1.1.88.67"
+    meta = (
+        _element("0002|0002", "UI", storage)
+        + _element("0002|0003", "UI", b"1.2.999.1")
+        + _element("0002|0010", "UI", b"1.2.840.10008.1.2.1")
+    )
+    content = (
+        _element("0008|0016", "UI", storage)
+        + _element("0008|0060", "CS", b"SR")
+        + _element("0008|103e", "LO", b"Dose Report")
+        + _element("0020|000e", "UI", b"1.2.999")
+    )
+    length = _element("0002|0000", "UL", struct.pack("<I", len(meta)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(bytes(128) + b"DICM" + length + meta + content)
+    return path
 
 
 def write_enhanced_dicom(

@@ -281,6 +281,7 @@ def test_information_on_several_series(tmp_path: Path) -> None:
     done = _jssr("info", tmp_path / "s")
     assert done.exit_code == 0
     assert re.search(r"3 +arterial +12", done.output) and re.search(r"3 +delayed +12", done.output)
+    assert "a000.dcm" in done.output and "b000.dcm" in done.output
 
 
 def test_information_on_results(tmp_path: Path, calls: list) -> None:

@@ -12,7 +12,15 @@ from jssr.io.dicom import list_series
 from jssr.io.images import read_scan
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation
-from sample_scans import forbidden, scan_image, write_dicom_series, write_enhanced_dicom
+from sample_scans import (
+    forbidden,
+    scan_image,
+    write_dicom_series,
+    write_dose_report,
+    write_enhanced_dicom,
+    write_localizer,
+    write_screen_capture,
+)
 
 
 def _tilted_scan() -> sitk.Image:
@@ -63,6 +71,70 @@ def test_two_series_are_listed(tmp_path: Path) -> None:
     assert [len(series.slices) for series in list_series(folder)] == [12, 12]
     with pytest.raises(InputError, match=r"2 series .*3 arterial.*a000.*3 delayed.*b000"):
         read_scan(folder)
+
+
+def test_what_lies_beside_a_scan_is_left_out(tmp_path: Path) -> None:
+    write_localizer(tmp_path)
+    wanted = scan_image(seed=1)
+    write_dicom_series(wanted, tmp_path, uid="1.2.2", prefix="axial")
+    coronal = sitk.PermuteAxes(scan_image(seed=2), [0, 2, 1])
+    write_dicom_series(coronal, tmp_path, uid="1.2.3", prefix="coronal")
+    write_screen_capture(tmp_path)
+    write_dose_report(tmp_path / "report")
+    scan = read_scan(tmp_path)
+    assert same_geometry(Geometry.of(scan), Geometry.of(wanted))
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(wanted))
+
+
+def test_several_scans_are_listed_with_what_is_left_out(tmp_path: Path) -> None:
+    write_localizer(tmp_path)
+    write_dicom_series(scan_image(), tmp_path, uid="1.2.2", description="arterial", prefix="a")
+    write_dicom_series(scan_image(), tmp_path, uid="1.2.3", description="delayed", prefix="b")
+    told = (
+        r"3 series \('3 arterial', CT, 12 files as 'a000.dcm'; '3 delayed', .*; "
+        r"'1 Topogram', CT, 2 files as 'scout000.dcm', localizer\), of which 2 may be the scan;"
+    )
+    with pytest.raises(InputError, match=told):
+        read_scan(tmp_path)
+
+
+def test_series_of_which_none_is_a_scan_are_listed(tmp_path: Path) -> None:
+    write_localizer(tmp_path)
+    write_screen_capture(tmp_path)
+    told = r"2 series \('501 Patient Protocol', .*, screen capture; .* none is an axial scan"
+    with pytest.raises(InputError, match=told):
+        read_scan(tmp_path)
+
+
+def test_a_single_series_is_told_what_it_lacks_itself(tmp_path: Path) -> None:
+    write_localizer(tmp_path)
+    with pytest.raises(InputError, match="has 2 slices"):
+        read_scan(tmp_path)
+
+
+def test_a_series_without_a_description_is_called_as_its_protocol(tmp_path: Path) -> None:
+    protocol = {"0008|103e": "", "0018|1030": "Leber art"}
+    write_dicom_series(scan_image(), tmp_path / "a", tags=protocol)
+    write_dicom_series(scan_image(), tmp_path / "b", tags={**protocol, "0008|103e": "5.0 B30f"})
+    names = [list_series(tmp_path / name)[0].description for name in ("a", "b")]
+    assert names == ["Leber art", "5.0 B30f"]
+
+
+@pytest.mark.parametrize("stored", ["venös".encode("latin-1"), "venös".encode()])
+def test_descriptions_may_have_umlauts(tmp_path: Path, stored: bytes) -> None:
+    blank = "x" * len(stored)
+    for path in write_dicom_series(scan_image(), tmp_path, description=blank):
+        path.write_bytes(path.read_bytes().replace(blank.encode(), stored))
+    assert list_series(tmp_path)[0].description == "venös"
+
+
+def test_damaged_slices_are_passed_over_where_that_is_asked_for(tmp_path: Path) -> None:
+    paths = write_dicom_series(scan_image(), tmp_path)
+    paths[5].write_bytes(paths[5].read_bytes()[:700])
+    with pytest.raises(InputError, match="damaged or cut short"):
+        list_series(tmp_path)
+    (series,) = list_series(tmp_path, skip_damaged=True)
+    assert [one.path for one in series.slices] == [path for path in paths if path != paths[5]]
 
 
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:

@@ -2,17 +2,25 @@
 
 import mmap
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.errors import InputError, counted
+from jssr.errors import InputError, ResourceError, counted
+from jssr.io.dicom_series import (
+    ORIENTATION_TOLERANCE,
+    DicomSeries,
+    DicomSlice,
+    normal_of,
+    same_orientation,
+)
 from jssr.io.reading import reading
 
-_SERIES_UID, _SERIES_NUMBER, _DESCRIPTION = "0020|000e", "0020|0011", "0008|103e"
-_MODALITY, _POSITION, _ORIENTATION = "0008|0060", "0020|0032", "0020|0037"
+_SERIES_UID, _SERIES_NUMBER = "0020|000e", "0020|0011"
+_DESCRIPTION, _PROTOCOL = "0008|103e", "0018|1030"
+_STORAGE, _IMAGE_TYPE, _MODALITY = "0008|0016", "0008|0008", "0008|0060"
+_POSITION, _ORIENTATION = "0020|0032", "0020|0037"
 _CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
 _MAGIC_OFFSET, _MAGIC = 128, b"DICM"
 _META_BYTES = 1024
@@ -22,34 +30,7 @@ _STORED_POSITION = re.compile(
     rb"\x20\x00\x32\x00.{4}([-+.\deE ]+\\[-+.\deE ]+\\[-+.\deE ]+)", re.DOTALL
 )
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
-_ORIENTATION_TOLERANCE = 1e-3
 _SHIFT_TOLERANCE = 0.01
-
-
-@dataclass(frozen=True)
-class DicomSlice:
-    """One image file: its place in LPS mm, its axes (row then column), and its voxels' layout.
-
-    ``frames`` is more than 1 for an enhanced (multi-frame) file.
-    """
-
-    path: Path
-    modality: str
-    position_mm: tuple[float, ...]
-    orientation: tuple[float, ...]
-    size: tuple[int, int]
-    spacing_mm: tuple[float, float]
-    frames: int
-
-
-@dataclass(frozen=True)
-class DicomSeries:
-    """The slices of one series, as they lie in one folder."""
-
-    uid: str
-    number: str
-    description: str
-    slices: tuple[DicomSlice, ...]
 
 
 def is_dicom(path: Path) -> bool:
@@ -59,12 +40,15 @@ def is_dicom(path: Path) -> bool:
         return stream.read(len(_MAGIC)) == _MAGIC
 
 
-def list_series(folder: Path, uid: str | None = None) -> list[DicomSeries]:
+def list_series(
+    folder: Path, uid: str | None = None, *, skip_damaged: bool = False
+) -> list[DicomSeries]:
     """The image series whose slices lie directly in ``folder``, in the order of their names.
 
     Args:
         folder: where to look.
         uid: the only series to list; default: all.
+        skip_damaged: pass over damaged slices; :func:`read_series` will tell of them.
 
     Raises:
         InputError: a CT slice that is, or may be, of such a series is damaged, or something must
@@ -79,24 +63,32 @@ def list_series(folder: Path, uid: str | None = None) -> list[DicomSeries]:
             continue
         try:
             header = _header(path)
+        except ResourceError:
+            raise
         except InputError:
+            if skip_damaged:
+                continue
             if uid is None or _may_belong(path, uid):
                 raise
             continue
         if header is None or uid not in (None, _tag(header, _SERIES_UID)):
             continue
         own = _tag(header, _SERIES_UID)
-        heads.setdefault(own, (_tag(header, _SERIES_NUMBER), _tag(header, _DESCRIPTION)))
+        description = _tag(header, _DESCRIPTION) or _tag(header, _PROTOCOL)
+        heads.setdefault(own, (_tag(header, _SERIES_NUMBER), description))
         slices.setdefault(own, []).append(_slice(path, header))
     return [DicomSeries(own, *heads[own], tuple(slices[own])) for own in heads]
 
 
 def read_series(path: Path) -> sitk.Image:
-    """The CT volume of the one series in folder ``path``, or of the series of the file ``path``.
+    """The CT volume of the one scan in folder ``path``, or of the series of the file ``path``.
+
+    Localizers, dose reports, reformats and the like that lie beside a scan are left out.
 
     Raises:
-        InputError: there is no series, or more than one; it is no CT; slices are missing, doubled,
-            unevenly spaced, tilted, or do not fit together, as slices or as frames of one file.
+        InputError: there is no series, or more than one scan; it is no CT; slices are missing,
+            doubled, unevenly spaced, tilted, or do not fit together, as slices or as frames of one
+            file.
     """
     if path.is_dir():
         found = list_series(path)
@@ -108,18 +100,26 @@ def read_series(path: Path) -> sitk.Image:
             f"'{path}' holds no DICOM image; give the folder that the slices lie in themselves "
             "(folders below it are not searched)."
         )
-    if len(found) > 1:
-        raise InputError(
-            f"'{path}' holds {len(found)} series ({'; '.join(_describe(s) for s in found)}); "
-            "give one of these files instead of the folder to choose its series."
-        )
-    ordered = _ordered(found[0], path)
+    ordered = _ordered(_only_scan(found, path), path)
     if len(ordered) == 1:
         image = _execute(sitk.ImageFileReader(), ordered, path)
         if ordered[0].frames > 1:
             _check_frames(image, ordered[0].path)
         return image
     return _execute(sitk.ImageSeriesReader(), ordered, path)
+
+
+def _only_scan(found: list[DicomSeries], path: Path) -> DicomSeries:
+    if len(found) == 1:
+        return found[0]  # what may be wrong with it is told when it is put in order
+    scans = [series for series in found if not series.no_scan]
+    if len(scans) == 1:
+        return scans[0]
+    several = f"{len(scans)} may be the scan" if scans else "none is an axial scan"
+    raise InputError(
+        f"'{path}' holds {len(found)} series ({'; '.join(_describe(s) for s in found)}), of which "
+        f"{several}; give one of these files instead of the folder to choose its series."
+    )
 
 
 def _header(path: Path) -> sitk.ImageFileReader | None:
@@ -145,6 +145,8 @@ def _slice(path: Path, header: sitk.ImageFileReader) -> DicomSlice:
     return DicomSlice(
         path,
         _tag(header, _MODALITY),
+        _tag(header, _STORAGE),
+        tuple(part.strip() for part in _tag(header, _IMAGE_TYPE).split("\\")),
         _numbers(_tag(header, _POSITION)),
         _numbers(_tag(header, _ORIENTATION)),
         (size[0], size[1]),
@@ -154,7 +156,14 @@ def _slice(path: Path, header: sitk.ImageFileReader) -> DicomSlice:
 
 
 def _tag(header: sitk.ImageFileReader, key: str) -> str:
-    return header.GetMetaData(key).strip() if header.HasMetaDataKey(key) else ""
+    """The value of a text; most that is no UTF-8, which its bytes tell, is Latin 1."""
+    if not header.HasMetaDataKey(key):
+        return ""
+    stored = header.GetMetaData(key).encode(errors="surrogateescape")
+    try:
+        return stored.decode().strip()
+    except UnicodeDecodeError:
+        return stored.decode("latin-1").strip()
 
 
 def _numbers(text: str) -> tuple[float, ...]:
@@ -166,9 +175,9 @@ def _numbers(text: str) -> tuple[float, ...]:
 
 def _describe(series: DicomSeries) -> str:
     first = series.slices[0]
-    title = " ".join(part for part in (series.number, series.description) if part) or "unnamed"
-    modality = first.modality or "no modality"
-    return f"'{title}', {modality}, {counted(len(series.slices), 'file')} as '{first.path.name}'"
+    files = f"{counted(len(series.slices), 'file')} as '{first.path.name}'"
+    parts = [f"'{series.title}'", first.modality or "no modality", files, series.no_scan]
+    return ", ".join(part for part in parts if part)
 
 
 def _ordered(series: DicomSeries, path: Path) -> list[DicomSlice]:
@@ -180,23 +189,22 @@ def _ordered(series: DicomSeries, path: Path) -> list[DicomSlice]:
             raise InputError(f"'{path}' holds a series of modality {modality}; give a CT series.")
     if len(slices) == 1 and slices[0].frames > 1:
         return list(slices)
-    if any(len(one.position_mm) != 3 or len(one.orientation) != 6 for one in slices):
+    if not all(one.placed for one in slices):
         raise InputError(
             f"'{path}' has slices without a position in space; export the series again."
         )
     first = slices[0]
-    if any(
+    if not same_orientation(slices) or any(
         one.frames > 1
         or one.size != first.size
-        or not np.allclose(one.spacing_mm, first.spacing_mm, rtol=_ORIENTATION_TOLERANCE)
-        or not np.allclose(one.orientation, first.orientation, atol=_ORIENTATION_TOLERANCE)
+        or not np.allclose(one.spacing_mm, first.spacing_mm, rtol=ORIENTATION_TOLERANCE)
         for one in slices
     ):
         raise InputError(
             f"'{path}' mixes slices of different size, spacing or orientation in one series; "
             "keep only those of the volume."
         )
-    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    normal = normal_of(first)
     ordered = sorted(slices, key=lambda one: float(np.dot(one.position_mm, normal)))
     _check_steps(np.array([one.position_mm for one in ordered]), normal, path)
     return ordered

@@ -14,6 +14,7 @@ from jssr.bundle.verify import verify_bundle
 from jssr.errors import InputError
 from jssr.io.checks import is_hounsfield
 from jssr.io.dicom import list_series
+from jssr.io.dicom_series import DicomSeries
 from jssr.io.images import read_image
 from jssr.labels import LABELS
 from jssr.registration.result import Output
@@ -53,8 +54,7 @@ def describe(path: Path | None) -> list[Section]:
             return [section for metrics in found for section in describe_result(metrics)]
         series = list_series(path)
         if len(series) > 1:
-            rows = [(one.number, one.description, str(len(one.slices))) for one in series]
-            return [Section("DICOM series", ("number", "description", "files"), rows)]
+            return [describe_series(series)]
     return [describe_image(read_image(path))]
 
 
@@ -81,6 +81,15 @@ def describe_bundle(manifest: Manifest) -> list[Section]:
     if figures:
         sections.append(Section("Measured", ("figure", "value", "on"), figures))
     return sections
+
+
+def describe_series(series: Sequence[DicomSeries]) -> Section:
+    """Each series of a folder, with a file that stands for it where a scan is asked for."""
+    rows = [
+        (one.number, one.description, str(len(one.slices)), one.slices[0].path.name, one.no_scan)
+        for one in series
+    ]
+    return Section("DICOM series", ("number", "description", "files", "first file", "remark"), rows)
 
 
 def describe_image(image: sitk.Image) -> Section:
