@@ -8,7 +8,7 @@ from typing import TextIO
 
 import slicer
 
-from jssr.batch.cases import Case, read_cases
+from jssr.batch.cases import Case, read_worklist
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
 from jssr.batch.state import Outcome
 from jssr.batch.summary import PAGE_NAME
@@ -46,7 +46,9 @@ def main(arguments: Sequence[str], stream: TextIO | None = None) -> int:
 def _run(options: argparse.Namespace, stream: TextIO) -> int:
     outputs = chosen_outputs(options.outputs)
     _requirePackages(options.install, outputs, stream)
-    cases = read_cases(options.input, options.fixed_phase)
+    worklist = read_worklist(options.input, options.fixed_phase)
+    if remark := worklist.remark():
+        _tell(stream, remark)
     settings = BatchSettings(
         options.model,
         options.device,
@@ -57,11 +59,12 @@ def _run(options: argparse.Namespace, stream: TextIO) -> int:
     listener = _Listener(stream, options.scene)
     runner = Runner(worker_command(slicerPython()))
     outcomes = run_batch(
-        cases,
+        worklist.cases,
         options.output,
         settings,
         runner,
         BatchListener(listener.progress, listener.finished, listener.log),
+        worklist.unusable,
     )
     failed = sum(not outcome.done for outcome in outcomes.values()) + listener.lostScenes
     _tell(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-_KINDS = ("mask", "DICOM series")
+_KINDS = ("mask", "DICOM series", "DICOM slice")
 
 
 class JSSRError(Exception):

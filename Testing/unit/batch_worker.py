@@ -11,6 +11,7 @@ from typing import Any
 
 from jssr.errors import Cancelled, DeviceError, InputError
 from jssr.io.atomic import OutputFolder
+from jssr.io.images import read_scan
 from jssr.service.protocol import Job, RegisterJob
 from jssr.service.server import JobContext
 from jssr.worker import run
@@ -47,6 +48,8 @@ def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
             time.sleep(0.01)
         raise Cancelled
     for path in (job.fixed, job.moving):
+        if path.suffix == ".dcm":
+            read_scan(path)
         if path.stat().st_size < 3:
             raise InputError(f"'{path}' is cut short; get it again from where it came.")
     with OutputFolder(job.output, overwrite=job.overwrite) as folder:

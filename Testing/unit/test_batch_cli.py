@@ -1,5 +1,6 @@
 """The command ``jssr batch``: exit codes, what it prints, what it refuses."""
 
+import csv
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 from jssr.batch import run as run_module
 from jssr.cli.main import app
 from jssr.service import runner as runner_module
+from sample_scans import write_localizer
 
 WORKER = Path(__file__).parent / "batch_worker.py"
 
@@ -59,6 +61,33 @@ def test_a_failure_is_named_and_told_by_the_exit_code(table: Path) -> None:
     assert result.exit_code == 1
     assert "1 of 2 registered" in result.output
     assert "P2/arterial failed: The moving scan is cut short" in result.output
+
+
+def test_a_patient_without_a_case_is_a_failure_among_the_others(table: Path) -> None:
+    rows = table.read_text().replace("P1,P1-arterial.nii,arterial\n", "")
+    table.write_text(rows)
+    output = table.parent / "out"
+    result = invoke("--input", table, "--output", output)
+    assert result.exit_code == 1
+    assert "1 of 2 registered" in result.output
+    assert "P1 failed: The patient has a single scan; add another phase" in result.output
+    with (output / "summary.csv").open() as stream:
+        summary = {row["case"]: row for row in csv.DictReader(stream)}
+    assert summary["P2/arterial"]["status"] == "done"
+    assert (summary["P1"]["status"], summary["P1"]["patient"]) == ("failed", "P1")
+    assert summary["P1"]["message"].startswith("The patient has a single scan")
+    assert "1 failed, 0 waiting" in (output / "summary.html").read_text("utf-8")
+
+
+def test_what_is_left_out_of_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    for patient in ("P1", "P2"):
+        write_localizer(tmp_path / "in" / patient / "SE1")
+        for phase in ("portal", "arterial"):
+            path = tmp_path / "in" / patient / f"{phase}.nii"
+            path.write_bytes(b"voxels")
+    result = invoke("--input", tmp_path / "in", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "Series left out, which are no axial scans: localizer (2).\n" in result.output
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from jssr.batch import run as run_module
 from jssr.batch import state
-from jssr.batch.cases import Case, read_cases
+from jssr.batch.cases import Case, read_worklist
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
 from jssr.batch.state import STATE_NAME, Outcome, fingerprint
 from jssr.batch.summary import PAGE_NAME, TABLE_NAME
@@ -22,6 +22,7 @@ from jssr.labels import Phase
 from jssr.registration.result import Output, Refine
 from jssr.service.client import worker_environment
 from jssr.service.runner import Runner
+from sample_scans import scan_image, write_dicom_series
 
 WORKER = Path(__file__).parent / "batch_worker.py"
 
@@ -57,8 +58,15 @@ class Cohort:
             finished=self._note,
             log=lambda level, message: self.logged.append(message),
         )
-        cases = read_cases(self.table)
-        return run_batch(cases, self.output, settings or BatchSettings(), runner, listener)
+        work = read_worklist(self.table)
+        return run_batch(
+            work.cases,
+            self.output,
+            settings or BatchSettings(),
+            runner,
+            listener,
+            work.unusable,
+        )
 
     def _note(self, case: Case, outcome: Outcome, folder: Path) -> None:
         self.finished.append((case.name, outcome.done))
@@ -148,9 +156,45 @@ def test_a_scan_that_was_written_anew_is_done_again_though_its_size_is_the_same(
 
 
 def test_another_phase_makes_another_input(cohort: Cohort) -> None:
-    case = read_cases(cohort.table)[0]
+    case = read_worklist(cohort.table).cases[0]
     other = replace(case, fixed=replace(case.fixed, phase=Phase.DELAYED))
     assert fingerprint(other) != fingerprint(case) == fingerprint(replace(case))
+
+
+def test_a_patient_is_registered_once_the_missing_phase_is_there(tmp_path: Path) -> None:
+    cohort = Cohort(tmp_path, ["P1", "P2"])
+    whole = cohort.table.read_text()
+    cohort.table.write_text(whole.replace("P1,P1-arterial.nii,arterial\n", ""))
+    outcomes = cohort.run()
+    assert {name: outcome.done for name, outcome in outcomes.items()} == {
+        "P1": False,
+        "P2/arterial": True,
+    }
+    assert any("P1: The patient has a single scan" in line for line in cohort.logged)
+    cohort.table.write_text(whole)
+    assert all(outcome.done for outcome in cohort.run().values())
+    assert [line.split()[1] for line in cohort.jobs()] == ["P2/arterial", "P1/arterial"]
+    with (cohort.output / TABLE_NAME).open() as stream:
+        assert [row["case"] for row in csv.DictReader(stream)] == ["P1/arterial", "P2/arterial"]
+
+
+def test_slices_beside_the_one_that_stands_for_a_series_count_and_are_not_named(
+    tmp_path: Path,
+) -> None:
+    cohort = Cohort(tmp_path, ["P1"])
+    slices = write_dicom_series(scan_image(), tmp_path / "study", prefix="Doe_Jane")
+    whole = slices[5].read_bytes()
+    slices[5].write_bytes(whole[:700])
+    named = slices[0].relative_to(tmp_path)
+    cohort.table.write_text(cohort.table.read_text().replace("P1-arterial.nii", str(named)))
+    (outcome,) = cohort.run().values()
+    assert outcome.message == (
+        "A DICOM slice of these scans is damaged or cut short; get it again."
+    )
+    assert any(str(slices[5]) in line for line in cohort.logged)
+    slices[5].write_bytes(whole)
+    (outcome,) = cohort.run().values()
+    assert outcome.done
 
 
 def test_a_crash_fails_its_case_alone_and_is_tried_again(tmp_path: Path) -> None:

@@ -1,32 +1,18 @@
-"""Which scans there are, and which of them to register to which: from a table or a folder."""
+"""Which scans of each patient to register to which, from a table or a folder."""
 
-import csv
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from jssr.errors import InputError
-from jssr.io.dicom import is_dicom
+from jssr.batch.folder import read_folder
+from jssr.batch.study import ScanFile, Study
+from jssr.batch.table import read_table
+from jssr.errors import InputError, counted
 from jssr.labels import Phase
-from jssr.phase_name import phase_from_name, read_phase_or_auto
 
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
-COLUMNS = ("patient", "image", "phase", "role", "mask")
-_REQUIRED = ("patient", "image")
-_ROLES = ("", "fixed", "moving")
-
-
-@dataclass(frozen=True)
-class ScanFile:
-    """One scan of a patient, as it lies on disk; ``role`` is ``fixed``, ``moving`` or empty."""
-
-    patient: str
-    image: Path
-    phase: Phase | None = None
-    role: str = ""
-    mask: Path | None = None
+_TOLD = 3
 
 
 @dataclass(frozen=True)
@@ -37,156 +23,130 @@ class Case:
     fixed: ScanFile
     moving: ScanFile
 
+    @property
+    def patient(self) -> str:
+        """The patient as the input calls it."""
+        return self.fixed.patient
 
-def read_cases(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> list[Case]:
+
+@dataclass(frozen=True)
+class Unusable:
+    """A patient of whom nothing can be registered; ``fault`` says why, with the patient before it.
+
+    ``name`` stands where a case has its own. No path is in ``fault``.
+    """
+
+    name: str
+    patient: str
+    fault: str
+
+
+@dataclass(frozen=True)
+class Worklist:
+    """What a batch has to do; ``left_out`` counts the series that are no scans by their kind."""
+
+    cases: list[Case]
+    unusable: list[Unusable]
+    left_out: Counter[str]
+
+    def remark(self) -> str:
+        """One line on the series that were left out; empty if none was."""
+        if not self.left_out:
+            return ""
+        kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(self.left_out.items()))
+        return f"Series left out, which are no axial scans: {kinds}."
+
+
+def read_worklist(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> Worklist:
     """The cases in a table or in a folder of studies.
 
-    A table (CSV with the columns of :data:`COLUMNS`, of which ``patient`` and ``image`` are needed)
-    has one row a scan; relative paths start at the table's folder. A folder has one folder a
-    patient, which holds image files or folders of DICOM slices; the phases are taken from their
-    names. In each patient the scan with the role ``fixed``, or else the one of ``fixed_phase``, is
-    the one that the others are registered to.
+    A table (CSV with the columns :data:`jssr.batch.table.COLUMNS`, of which ``patient`` and
+    ``image`` are needed) has one row a scan; relative paths start at the table's folder. A folder
+    has one folder a patient, which holds image files or DICOM slices; the phases are taken from
+    their names and from the series' descriptions. In each patient the scan with the role ``fixed``,
+    or else the one of ``fixed_phase``, is the one that the others are registered to.
 
     Raises:
-        InputError: the source is missing or faulty; the message tells every fault.
+        InputError: the source is missing or faulty, or no patient can be used.
     """
     if source.is_dir():
-        scans = _scans_of_folder(source)
+        studies = read_folder(source)
     elif source.is_file():
-        scans = _scans_of_table(source)
+        studies = read_table(source)
     else:
         raise InputError(f"There is no table or folder '{source}'; check the path.")
-    patients: dict[str, list[ScanFile]] = {}
-    for scan in scans:
-        patients.setdefault(scan.patient, []).append(scan)
-    if not patients:
+    if not studies:
         raise InputError(f"'{source}' holds no scans; see the documentation of batches.")
-    faults: list[str] = []
     cases: list[Case] = []
-    for patient, group in patients.items():
+    unusable: list[Unusable] = []
+    for study in studies:
         try:
-            fixed = _fixed_scan(patient, group, fixed_phase, named=source.is_dir())
-            cases += _cases_of_patient(patient, group, fixed)
+            cases += _cases(study, fixed_phase, named=source.is_dir())
         except InputError as fault:
-            faults.append(str(fault))
-    _raise_all(source, faults)
-    return _with_unique_names(cases)
+            name = _folder_name(study.patient)
+            unusable.append(Unusable(name, study.patient, str(fault)))
+    if not cases:
+        told = [f"patient '{each.patient}' {each.fault}" for each in unusable[:_TOLD]]
+        if len(unusable) > _TOLD:
+            told.append(f"and so on for {counted(len(unusable) - _TOLD, 'more patient')}")
+        raise InputError(f"'{source}' cannot be used: {'; '.join(told)}.")
+    left_out = Counter(series.no_scan for study in studies for series in study.left_out)
+    taken: set[str] = set()
+    return Worklist(_unique(cases, taken), _unique(unusable, taken), left_out)
 
 
-def _scans_of_table(path: Path) -> list[ScanFile]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The table '{path}' cannot be read ({error}); save it as CSV in UTF-8."
-        ) from None
-    first_line = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first_line.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    names = [name.strip().lower() for name in reader.fieldnames or []]
-    reader.fieldnames = names
-    faults = [f"the column '{name}' is missing" for name in _REQUIRED if name not in names]
-    faults += [f"the column '{name}' is unknown" for name in names if name not in COLUMNS]
-    _raise_all(path, faults)
-    scans = []
-    for row in reader:
-        values = {key: (value or "").strip() for key, value in row.items() if key}
-        if not any(values.values()):
-            continue
-        try:
-            scans.append(_scan_of_row(values, path.parent))
-        except InputError as fault:
-            faults.append(f"row {reader.line_num}: {fault}")
-    _raise_all(path, faults)
-    return scans
-
-
-def _scan_of_row(values: dict[str, str], root: Path) -> ScanFile:
-    for name in _REQUIRED:
-        if not values[name]:
-            raise InputError(f"'{name}' is empty")
-    role = values.get("role", "").lower()
-    if role not in _ROLES:
-        raise InputError(f"the role '{role}' is unknown, write fixed, moving or nothing")
-    mask = values.get("mask")
-    return ScanFile(
-        values["patient"],
-        root / values["image"],
-        read_phase_or_auto(values.get("phase", "")),
-        role,
-        root / mask if mask else None,
-    )
-
-
-def _scans_of_folder(root: Path) -> list[ScanFile]:
-    scans = []
-    for folder in sorted(path for path in root.iterdir() if path.is_dir() and _visible(path)):
-        for path in _images(folder):
-            name = str(path.relative_to(folder))
-            scans.append(ScanFile(_printable(folder.name), path, phase_from_name(name)))
-    return scans
-
-
-def _printable(name: str) -> str:
-    """A file's name that can be written to tables and pages, whatever its bytes are."""
-    return os.fsencode(name).decode(errors="backslashreplace")
-
-
-def _images(folder: Path) -> Iterator[Path]:
-    """Image files below ``folder``, and the folders with other files, which DICOM slices are in."""
-    entries = sorted(path for path in folder.iterdir() if _visible(path))
-    files = [path for path in entries if path.is_file()]
-    volumes = [path for path in files if path.name.lower().endswith(IMAGE_SUFFIXES)]
-    yield from (path for path in volumes if not path.name.lower().endswith(".seg.nrrd"))
-    if not volumes and any(_may_be_dicom(path) for path in files):
-        yield folder
-    for path in entries:
-        if path.is_dir():
-            yield from _images(path)
-
-
-def _visible(path: Path) -> bool:
-    return not path.name.startswith(".")
-
-
-def _may_be_dicom(path: Path) -> bool:
-    if path.name.upper() == "DICOMDIR":
-        return False
-    # Archives name slices by their UIDs, whose last part looks like a suffix.
-    return path.suffix.lower() in (".dcm", ".ima", "") or is_dicom(path)
-
-
-def _cases_of_patient(patient: str, scans: Sequence[ScanFile], fixed: ScanFile) -> list[Case]:
-    others = [scan for scan in scans if scan is not fixed]
+def _cases(study: Study, fixed_phase: Phase, *, named: bool) -> list[Case]:
+    if study.fault:
+        raise InputError(study.fault)
+    fixed = _fixed_scan(study, fixed_phase, named=named)
+    others = [scan for scan in study.scans if scan is not fixed]
     if not others:
-        raise InputError(f"patient '{patient}' has a single scan")
+        raise InputError(
+            f"has a single scan{_found(study)}; add another phase, or leave the patient out"
+        )
     return [
-        Case(f"{_folder_name(patient)}/{_scan_name(scan, number)}", fixed, scan)
+        Case(f"{_folder_name(study.patient)}/{_scan_name(scan, number)}", fixed, scan)
         for number, scan in enumerate(others, start=1)
     ]
 
 
-def _fixed_scan(
-    patient: str, scans: Sequence[ScanFile], fixed_phase: Phase, *, named: bool
-) -> ScanFile:
+def _fixed_scan(study: Study, fixed_phase: Phase, *, named: bool) -> ScanFile:
     """The scan that the others are registered to; ``named``: phases come from names of files."""
-    marked = [scan for scan in scans if scan.role == "fixed"]
+    marked = [scan for scan in study.scans if scan.role == "fixed"]
     if not marked:
-        marked = [scan for scan in scans if scan.phase is fixed_phase and scan.role == ""]
+        marked = [scan for scan in study.scans if scan.phase is fixed_phase and scan.role == ""]
     if len(marked) == 1:
         return marked[0]
     what = "no scan that is" if not marked else f"{len(marked)} scans that are"
     phase = fixed_phase.value
-    if named:
+    if not named:
         raise InputError(
-            f"patient '{patient}' has {what} named as {phase}; name the {phase} scan's file or "
-            f"folder so (for example {phase}.nii.gz) and no other, or write a table with a column "
-            "'role'"
+            f"has {what} marked as fixed or known as {phase}; "
+            "write 'fixed' into the column 'role' of one"
         )
+    told = ""
+    if any(scan.title for scan in study.scans):
+        told = ", where a file stands for its series (jssr info FOLDER lists them)"
     raise InputError(
-        f"patient '{patient}' has {what} marked as fixed or known as {phase}; "
-        "write 'fixed' into the column 'role' of one"
+        f"has {what} named as {phase}{_found(study)}; name the {phase} scan's file or folder so "
+        f"(for example {phase}.nii.gz) and no other, or write a table with a column 'role'{told}"
     )
+
+
+def _found(study: Study) -> str:
+    """The patient's DICOM series, in brackets; nothing where there is none."""
+    found = [
+        f"{scan.title}, {scan.phase.value if scan.phase else 'phase unknown'}"
+        for scan in study.scans
+        if scan.title
+    ]
+    out = [f"'{series.title}', {series.no_scan}" for series in study.left_out]
+    parts = [
+        f"{what}: {'; '.join(lines)}"
+        for what, lines in (("series", found), ("left out", out))
+        if lines
+    ]
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _scan_name(scan: ScanFile, number: int) -> str:
@@ -198,18 +158,15 @@ def _folder_name(text: str) -> str:
     return re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "_", text).strip(". ") or "_"
 
 
-def _with_unique_names(cases: Iterable[Case]) -> list[Case]:
-    taken: set[str] = set()
+_Named = TypeVar("_Named", Case, Unusable)
+
+
+def _unique(entries: list[_Named], taken: set[str]) -> list[_Named]:
     unique = []
-    for case in cases:
-        name, number = case.name, 2
+    for entry in entries:
+        name, number = entry.name, 2
         while name.lower() in taken:
-            name, number = f"{case.name} {number}", number + 1
+            name, number = f"{entry.name} {number}", number + 1
         taken.add(name.lower())
-        unique.append(replace(case, name=name))
+        unique.append(replace(entry, name=name))
     return unique
-
-
-def _raise_all(source: Path, faults: Sequence[str]) -> None:
-    if faults:
-        raise InputError(f"'{source}' cannot be used: {'; '.join(faults)}.")

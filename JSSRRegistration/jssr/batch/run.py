@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jssr.batch.cases import Case
+from jssr.batch.cases import Case, Unusable
 from jssr.batch.state import Outcome, State, fingerprint
 from jssr.batch.summary import write_summary
 from jssr.bundle.verify import verified_content
@@ -59,20 +59,21 @@ def run_batch(
     settings: BatchSettings,
     runner: Runner,
     listener: BatchListener,
+    unusable: Sequence[Unusable] = (),
 ) -> dict[str, Outcome]:
     """Register every case into ``output/<name>`` and write the summary table and page.
 
     What an earlier run finished is left alone, so a batch that was stopped goes on. A case that
-    fails is recorded, the others go on.
+    fails is recorded, the others go on. Patients that are unusable count as failed.
 
     Returns:
-        The outcome of each case by its name.
+        The outcome of each case, and of each unusable patient, by its name.
 
     Raises:
         InputError: the model or the output folder cannot be used.
     """
     state = State(output, _describe(settings))
-    outcomes: dict[str, Outcome] = {}
+    outcomes = {each.name: _refused(each, listener.log) for each in unusable}
     try:
         for number, case in enumerate(cases):
             tell = _progress(listener, case, number, len(cases))
@@ -84,7 +85,7 @@ def run_batch(
             outcomes[case.name] = outcome
             listener.finished(case, outcome, output / case.name)
             try:
-                write_summary(output, cases, outcomes)
+                write_summary(output, [*cases, *unusable], outcomes)
             except ResourceError as error:  # as where another program holds the table open
                 if number == len(cases) - 1:
                     raise
@@ -92,6 +93,12 @@ def run_batch(
     finally:
         runner.close()
     return outcomes
+
+
+def _refused(patient: Unusable, log: Callable[[str, str], None]) -> Outcome:
+    message = f"The patient {patient.fault}."
+    log("error", f"{patient.name}: {message}")
+    return Outcome(False, "", 0.0, "input", message)
 
 
 def _do(
@@ -174,8 +181,10 @@ def _progress(
 
 
 def _without_paths(message: str, case: Case) -> str:
-    names = {}
-    for what, scan in (("fixed", case.fixed), ("moving", case.moving)):
+    scans = {"fixed": case.fixed, "moving": case.moving}
+    beside = [scan.files() for scan in scans.values() if not scan.image.is_dir()]
+    names = {path: "a DICOM slice of these scans" for files in beside for path in files}
+    for what, scan in scans.items():
         for path, kind in ((scan.image, "scan"), (scan.mask, "mask")):
             if path is not None:
                 names[path] = f"the {what} {kind}"

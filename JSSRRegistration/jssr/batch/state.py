@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jssr import __version__
-from jssr.batch.cases import Case, ScanFile
+from jssr.batch.cases import Case
 from jssr.errors import InputError
 from jssr.io.atomic import make_folder, whole_file
 
@@ -96,13 +96,9 @@ def fingerprint(case: Case) -> str:
     """Sizes and times of the case's files, and what is known of its scans."""
     parts: list[Any] = []
     for scan in (case.fixed, case.moving):
-        parts += [scan.phase.value if scan.phase else None, *map(_stamp, _files(scan))]
+        files = [*scan.files(), *([scan.mask] if scan.mask else [])]
+        parts += [scan.phase.value if scan.phase else None, *map(_stamp, files)]
     return json.dumps(parts)
-
-
-def _files(scan: ScanFile) -> list[Path]:
-    files = sorted(scan.image.iterdir()) if scan.image.is_dir() else [scan.image]
-    return files + ([scan.mask] if scan.mask else [])
 
 
 def _stamp(path: Path) -> list[int] | None:

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jssr import page
-from jssr.batch.cases import Case
+from jssr.batch.cases import Case, Unusable
 from jssr.batch.state import Outcome
 from jssr.errors import counted
 from jssr.io.atomic import whole_file
@@ -19,7 +19,9 @@ TABLE_NAME = "summary.csv"
 PAGE_NAME = "summary.html"
 
 
-def write_summary(output: Path, cases: Sequence[Case], outcomes: Mapping[str, Outcome]) -> None:
+def write_summary(
+    output: Path, cases: Sequence[Case | Unusable], outcomes: Mapping[str, Outcome]
+) -> None:
     """Write :data:`TABLE_NAME` and :data:`PAGE_NAME` into ``output``."""
     rows = [summary_row(case, outcomes.get(case.name)) for case in cases]
     with whole_file(output / TABLE_NAME) as part:
@@ -28,10 +30,10 @@ def write_summary(output: Path, cases: Sequence[Case], outcomes: Mapping[str, Ou
         part.write_text(_page(output, rows), "utf-8")
 
 
-def summary_row(case: Case, outcome: Outcome | None) -> dict[str, str]:
-    """One case in words and figures; what does not apply is empty."""
+def summary_row(case: Case | Unusable, outcome: Outcome | None) -> dict[str, str]:
+    """One case, or a patient without any, in words and figures; what does not apply is empty."""
     row: dict[str, str] = dict.fromkeys(_COLUMNS, "")
-    row.update(case=case.name, patient=case.fixed.patient, status="waiting")
+    row.update(case=case.name, patient=case.patient, status="waiting")
     if outcome is None:
         return row
     row.update(status="done" if outcome.done else "failed", seconds=f"{outcome.seconds:.1f}")

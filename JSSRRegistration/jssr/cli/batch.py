@@ -58,22 +58,27 @@ def batch(
 ) -> None:
     """Register every patient of a table or a folder, with one table and one page at the end.
 
-    Ends with code 1 if a case failed.
+    Ends with code 1 if a case failed, or nothing of a patient could be registered.
     """
-    from jssr.batch.cases import read_cases
+    from jssr.batch.cases import read_worklist
     from jssr.batch.run import BatchListener, BatchSettings, run_batch
     from jssr.batch.summary import PAGE_NAME
     from jssr.service.runner import Runner
 
-    cases = read_cases(source, fixed_phase)
     settings = BatchSettings(model, device, refine, chosen_outputs(outputs), seed)
     with progress_bar() as progress:
+        progress("Look through the scans", 0.0)
+        worklist = read_worklist(source, fixed_phase)
         listener = BatchListener(
             progress=lambda case, step, fraction: progress(f"{case.name}: {step}", fraction),
             finished=_ignore,
             log=_tell_problem,
         )
-        outcomes = run_batch(cases, output, settings, Runner(), listener)
+        outcomes = run_batch(
+            worklist.cases, output, settings, Runner(), listener, worklist.unusable
+        )
+    if remark := worklist.remark():
+        typer.echo(remark)
     failed = [name for name, outcome in outcomes.items() if not outcome.done]
     typer.echo(f"{len(outcomes) - len(failed)} of {len(outcomes)} registered; {output / PAGE_NAME}")
     for name in failed:

@@ -1,0 +1,49 @@
+"""One patient's scans as they lie on disk, wherever they were told of."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jssr.io.dicom import is_dicom
+from jssr.io.dicom_series import DicomSeries
+from jssr.labels import Phase
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """One scan of a patient; ``role`` is ``fixed``, ``moving`` or empty.
+
+    ``image`` is an image file, a folder of DICOM slices, or one slice that stands for its series.
+    ``title`` names a series by what DICOM says of it.
+    """
+
+    patient: str
+    image: Path
+    phase: Phase | None = None
+    role: str = ""
+    mask: Path | None = None
+    title: str = ""
+
+    def files(self) -> list[Path]:
+        """What is read of it, as far as it may be; with a slice, all that lie beside it."""
+        try:
+            if self.image.is_dir():
+                return sorted(self.image.iterdir())
+            if self.image.is_file() and is_dicom(self.image):
+                return sorted(path for path in self.image.parent.iterdir() if path.is_file())
+        except OSError:  # reading will tell
+            pass
+        return [self.image]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What there is of a patient.
+
+    ``left_out`` are the series that are no scans. ``fault`` tells why it could not be looked
+    through.
+    """
+
+    patient: str
+    scans: tuple[ScanFile, ...]
+    left_out: tuple[DicomSeries, ...] = ()
+    fault: str = ""

@@ -1,0 +1,149 @@
+"""Folders of studies as archives export them: which scans are found, and what phase each has."""
+
+from pathlib import Path
+
+import pytest
+import SimpleITK as sitk
+
+from jssr.batch.folder import read_folder
+from jssr.batch.study import Study
+from jssr.io.images import read_scan
+from jssr.labels import Phase
+from sample_scans import (
+    forbidden,
+    scan_image,
+    write_dicom_series,
+    write_dose_report,
+    write_localizer,
+    write_screen_capture,
+)
+
+
+def study(root: Path) -> Study:
+    (only,) = read_folder(root)
+    return only
+
+
+def series(folder: Path, description: str, seed: int = 0, number: int = 3) -> list[Path]:
+    return write_dicom_series(
+        scan_image(seed=seed),
+        folder,
+        uid=f"1.2.{number}",
+        description=description,
+        prefix=f"IM{number}",
+        tags={"0020|0011": str(number)},
+    )
+
+
+def beside_the_scans(folder: Path, *, one_folder: bool) -> None:
+    places = [folder if one_folder else folder / name for name in ("1", "501", "999", "7")]
+    write_localizer(places[0])
+    write_screen_capture(places[1])
+    write_dose_report(places[2] / "report")
+    coronal = sitk.PermuteAxes(scan_image(), [0, 2, 1])
+    write_dicom_series(coronal, places[3], uid="1.2.7", description="art cor", prefix="cor")
+
+
+PHASES = [
+    ("ART", Phase.ARTERIAL),
+    ("PORTAL VENOUS 70s", Phase.PORTAL_VENOUS),
+    ("NATIVE", Phase.NON_CONTRAST),
+    ("delayed 3 min", Phase.DELAYED),
+    ("Abdomen 5.0 B30f", None),
+    ("ART + PV", None),
+]
+
+
+@pytest.mark.parametrize("one_folder", [False, True], ids=["folder a series", "one folder"])
+def test_descriptions_tell_the_phases_and_what_is_no_scan_is_left_out(
+    tmp_path: Path, one_folder: bool
+) -> None:
+    exported = tmp_path / "P1" / "ST0001"
+    for number, (description, _) in enumerate(PHASES, start=11):
+        place = exported if one_folder else exported / f"SE{number:04d}"
+        series(place, description, seed=number, number=number)
+    beside_the_scans(exported, one_folder=one_folder)
+    found = study(tmp_path)
+    assert [(scan.title, scan.phase) for scan in found.scans] == [
+        (f"'{number} {description}', 12 slices", phase)
+        for number, (description, phase) in enumerate(PHASES, start=11)
+    ]
+    assert sorted(one.no_scan for one in found.left_out) == [
+        "localizer",
+        "not axial",
+        "screen capture",
+    ]
+    for number, scan in enumerate(found.scans, start=11):
+        read = sitk.GetArrayFromImage(read_scan(scan.image))
+        assert (read == sitk.GetArrayFromImage(scan_image(seed=number))).all()
+
+
+@pytest.mark.parametrize(
+    ("folder", "description", "phase"),
+    [
+        ("PV", "arterial", Phase.PORTAL_VENOUS),
+        ("PV/DICOM", "arterial", Phase.ARTERIAL),
+        ("PV/DICOM", "Abdomen 5.0", Phase.PORTAL_VENOUS),
+        ("CT nativ, arteriell, venoes/SE0002", "ART", Phase.ARTERIAL),
+        ("CT nativ/PV", "Abdomen 5.0", Phase.PORTAL_VENOUS),
+        (".", "ART", Phase.ARTERIAL),
+    ],
+)
+def test_the_nearest_word_counts(
+    tmp_path: Path, folder: str, description: str, phase: Phase
+) -> None:
+    series(tmp_path / "delayed" / folder, description)
+    (scan,) = study(tmp_path).scans
+    assert scan.phase is phase
+
+
+def test_the_name_of_a_folder_with_several_scans_tells_less_than_their_descriptions(
+    tmp_path: Path,
+) -> None:
+    series(tmp_path / "P1" / "arterial", "PV", number=3)
+    series(tmp_path / "P1" / "arterial", "Abdomen 5.0", number=4)
+    assert [scan.phase for scan in study(tmp_path).scans] == [Phase.PORTAL_VENOUS, Phase.ARTERIAL]
+
+
+def test_a_scan_beside_a_localizer_is_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "P1" / "arterial"
+    write_localizer(folder)
+    series(folder, "x")
+    assert [scan.image for scan in study(tmp_path).scans] == [folder]
+
+
+def test_damaged_slices_leave_the_other_series_alone(tmp_path: Path) -> None:
+    mixed = series(tmp_path / "P1", "ART", number=3)
+    series(tmp_path / "P1", "PV", number=4)
+    mixed[5].write_bytes(mixed[5].read_bytes()[:700])
+    broken = series(tmp_path / "P1" / "delayed", "x", number=5)
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:700])
+    assert [scan.phase for scan in study(tmp_path).scans] == [
+        Phase.ARTERIAL,
+        Phase.PORTAL_VENOUS,
+        Phase.DELAYED,
+    ]
+
+
+def test_a_patient_who_must_not_be_read_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for patient in ("P1", "P2"):
+        (tmp_path / patient).mkdir()
+        (tmp_path / patient / "portal.nii").touch()
+    iterdir = Path.iterdir
+    monkeypatch.setattr(
+        Path, "iterdir", lambda path: (forbidden if path.name == "P1" else iterdir)(path)
+    )
+    first, second = read_folder(tmp_path)
+    assert "cannot be read (Permission denied)" in first.fault and not first.scans
+    assert str(tmp_path) not in first.fault
+    assert len(second.scans) == 1 and not second.fault
+
+
+def test_a_folder_without_scans_is_no_patient(tmp_path: Path) -> None:
+    (tmp_path / "P1").mkdir()
+    (tmp_path / "P2").mkdir()
+    (tmp_path / "P2" / "notes.txt").touch()
+    assert read_folder(tmp_path) == []
