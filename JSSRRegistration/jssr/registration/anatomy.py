@@ -6,9 +6,9 @@ import torch
 
 from jssr.labels import label_index
 from jssr.registration.body import patient_mask
+from jssr.registration.hard_labels import hard_labels
 from jssr.registration.pieces import connected_pieces, large_pieces
 from jssr.registration.places import Landmarks
-from jssr.registration.winners import winners
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.warp import Spacing
@@ -70,7 +70,7 @@ def plausible(probabilities: torch.Tensor, hu: torch.Tensor, grid: Geometry) -> 
     for name in _SOLID:
         probabilities[:, label_index(name)] *= dense
     _fill_background(probabilities)
-    _dismiss_strays(probabilities[0], winners(probabilities).numpy(), grid.spacing_mm)
+    _dismiss_strays(probabilities[0], hard_labels(probabilities).numpy(), grid.spacing_mm)
     _fill_background(probabilities)
     return probabilities
 

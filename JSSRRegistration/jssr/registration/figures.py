@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from jssr.labels import LABELS, label_index
 from jssr.networks.structure import box_mean
+from jssr.registration.hard_labels import hard_labels
 from jssr.registration.inference import Displacements, Pair
 from jssr.registration.result import (
     Deformation,
@@ -17,7 +18,6 @@ from jssr.registration.result import (
     Metrics,
     OrganFigures,
 )
-from jssr.registration.winners import winners
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
 from jssr.spatial.linear import stretch_of
@@ -48,8 +48,8 @@ def measure(
     displacement = pair.within(displacements.fixed_to_moving_mm)
     determinant = jacobian_determinant(displacement, spacing)
     body = pair.fixed_body
-    fixed_labels = winners(pair.fixed_probabilities)
-    moving_labels = winners(pair.moving_probabilities)
+    fixed_labels = hard_labels(pair.fixed_probabilities)
+    moving_labels = hard_labels(pair.moving_probabilities)
     carried = warp(moving_labels[None, None].float(), displacement, spacing, "nearest")[0, 0]
     seen = warp(pair.moving.valid.float(), displacement, spacing, padding="zeros")[0, 0] > 0.5
     seen &= pair.fixed.valid[0, 0]

@@ -10,8 +10,8 @@ from jssr.bundle.load import Bundle
 from jssr.hounsfield import AIR_HU
 from jssr.labels import LABELS
 from jssr.registration.anatomy import plausible
+from jssr.registration.hard_labels import hard_labels
 from jssr.registration.window import to_network
-from jssr.registration.winners import winners
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
@@ -36,7 +36,7 @@ class Segmentation:
 
     def labels(self) -> torch.Tensor:
         """The most probable class, ``(z, y, x)`` uint8, on ``grid``."""
-        return winners(self.probabilities)
+        return hard_labels(self.probabilities)
 
 
 def carried(

@@ -8,9 +8,9 @@ from jssr.bundle.load import Bundle
 from jssr.labels import label_index
 from jssr.registration.anatomy import plausible
 from jssr.registration.figures import dice
+from jssr.registration.hard_labels import hard_labels
 from jssr.registration.inference import Pair
 from jssr.registration.segment import Segmentation, carried
-from jssr.registration.winners import winners
 from jssr.spatial.linear import affine_to_sitk
 
 
@@ -43,7 +43,7 @@ def _segment_synthesized(synthesized: torch.Tensor, pair: Pair, bundle: Bundle) 
 
 
 def _agreement(pair: Pair, synthetic_labels: torch.Tensor) -> float | None:
-    own, synthetic = winners(pair.moving_probabilities), winners(synthetic_labels)
+    own, synthetic = hard_labels(pair.moving_probabilities), hard_labels(synthetic_labels)
     present = [int(c) for c in own.unique() if int(c) not in (0, label_index("lesion"))]
     scores = [dice(own == c, synthetic == c) for c in present]
     return sum(scores) / len(scores) if scores else None
