@@ -107,7 +107,7 @@ def test_the_linear_part_moves_the_moving_scan(bundle: Bundle) -> None:
 
 def test_scans_that_do_not_meet_are_refused(bundle: Bundle) -> None:
     prepared = prepare(*scans(), bundle)
-    with pytest.raises(InputError, match="do not overlap in space"):
+    with pytest.raises(InputError, match="do not overlap in space from where .* starts"):
         prepared.pair(translation((2000.0, 0.0, 0.0)))
 
 

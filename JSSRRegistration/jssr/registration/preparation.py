@@ -79,8 +79,9 @@ class Preparation:
         shared_ml = float((fixed.valid & moving.valid).sum()) * grid.voxel_ml
         if shared_ml < _LEAST_SHARED_ML:
             raise InputError(
-                "The fixed and the moving scan do not overlap in space, even after pre-alignment; "
-                "check that both show the same region of one patient, or give an initial transform."
+                "The fixed and the moving scan do not overlap in space from where the registration "
+                "starts; check that both show the same region of one patient, and start with the "
+                "rigid search or another initial transform."
             )
         return Scans(grid, moving, fixed)
 
