@@ -188,3 +188,35 @@ def test_an_image_is_no_segmentation(tmp_path: Path) -> None:
     image, transform, reference = _files(tmp_path)
     with pytest.raises(InputError, match="the name of a segmentation"):
         warp_file(image, transform, reference, tmp_path / "x.seg.nrrd", Interpolation.LINEAR)
+
+
+@pytest.mark.parametrize("interpolation", list(Interpolation))
+def test_an_image_of_which_nothing_is_in_view_is_refused(
+    tmp_path: Path, interpolation: Interpolation
+) -> None:
+    image, transform, reference = _files(tmp_path)
+    if interpolation is not Interpolation.LINEAR:
+        sitk.WriteImage(_labels(), str(image))
+    write_transform(SpatialTransform(translation((5000.0, 0.0, 0.0))), transform)
+    output = tmp_path / "out.nrrd"
+    with pytest.raises(InputError, match=r"Nothing of '.*image\.nrrd' is in view: '.*transform"):
+        warp_file(image, transform, reference, output, interpolation)
+    assert not output.exists()
+
+
+def test_air_and_background_may_be_all_that_is_in_view(tmp_path: Path) -> None:
+    _, transform, _ = _files(tmp_path)
+    write_transform(SpatialTransform(np.eye(4)), transform)
+    scan, labels = scan_image(), _labels()
+    scan[:, :, :4], labels[:, :, :4] = -1024, 0
+    sitk.WriteImage(scan[:, :, :3], str(tmp_path / "reference.nrrd"))
+    for image, interpolation, empty in (
+        (scan, Interpolation.LINEAR, -1024),
+        (labels, Interpolation.LABELS, 0),
+    ):
+        sitk.WriteImage(image, str(tmp_path / "image.nrrd"))
+        output = tmp_path / f"{interpolation.value}.nrrd"
+        warp_file(
+            tmp_path / "image.nrrd", transform, tmp_path / "reference.nrrd", output, interpolation
+        )
+        assert (sitk.GetArrayFromImage(sitk.ReadImage(str(output))) == empty).all()

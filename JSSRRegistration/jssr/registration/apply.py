@@ -33,8 +33,8 @@ def warp_file(
     and never interpolated like an image.
 
     Raises:
-        InputError: a file cannot be read, the output cannot be written, or a segmentation would
-            lose segments that the label table does not have.
+        InputError: a file cannot be read, the output cannot be written, nothing of the image would
+            be in view, or a segmentation would lose segments that the label table does not have.
     """
     check_writable_name(output)  # before the work, not after it
     grid = Geometry.of(read_image(reference))
@@ -53,8 +53,15 @@ def warp_file(
         kind = sitk.GetArrayViewFromImage(source).dtype
         warped = _warp_values(source, spatial, grid, outside, kind)
     else:
-        labels = _read_segmentation_whole(image) if coded else read_label_map(image)
-        warped = warp_labels(labels, spatial, grid, interpolation)
+        outside = 0.0
+        source = _read_segmentation_whole(image) if coded else read_label_map(image)
+        warped = warp_labels(source, spatial, grid, interpolation)
+    if _is_all(warped, outside) and not _in_view(source, spatial, grid):
+        raise InputError(
+            f"Nothing of '{image}' is in view: '{transform}' maps all of '{reference}' to places "
+            "outside of it; check that it is not the inverse transform, and that image, transform "
+            "and reference belong together."
+        )
     if output.name.endswith(SUFFIX):
         write_segmentation(warped, output)
     else:
@@ -70,6 +77,17 @@ def _read_segmentation_whole(path: Path) -> sitk.Image:
             "export it from Slicer as a label map (.nii.gz or .nrrd) and warp that."
         )
     return labels
+
+
+def _is_all(image: sitk.Image, value: float) -> bool:
+    return bool((sitk.GetArrayViewFromImage(image) == value).all())
+
+
+def _in_view(image: sitk.Image, transform: SpatialTransform, reference: Geometry) -> bool:
+    """Whether any point of the reference lies in the image, whatever values are there."""
+    ones = Geometry.of(image).image(np.ones(image.GetSize()[::-1], np.uint8))
+    seen = resample(ones, transform, reference, 0.0, sitk.sitkNearestNeighbor)
+    return bool(sitk.GetArrayViewFromImage(seen).any())
 
 
 def warp_scan(scan: sitk.Image, transform: SpatialTransform, reference: Geometry) -> sitk.Image:
