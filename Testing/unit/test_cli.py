@@ -146,6 +146,13 @@ def test_several_moving_scans_have_a_folder_each(tmp_path: Path, calls: list) ->
     ]
 
 
+def test_each_moving_scan_needs_its_phase(tmp_path: Path, calls: list) -> None:
+    pair = _pair(tmp_path)
+    done = _jssr("register", *pair, *pair[2:4], "--moving-phase", "arterial")
+    assert done.exit_code == 2 and not calls
+    assert "--moving-phase stands 1 time, --moving 2 times; give one for each." in done.stderr
+
+
 def test_overwriting_takes_away_what_is_stale(tmp_path: Path, calls: list) -> None:
     assert _jssr("register", *_pair(tmp_path)).exit_code == 0
     (tmp_path / "out" / "notes.txt").write_text("mine")

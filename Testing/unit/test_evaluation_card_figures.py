@@ -21,9 +21,12 @@ def write_summary(folder: Path, **changes: object) -> Path:
     return folder
 
 
-def test_means_are_carried_with_what_they_were_measured_on(tmp_path: Path) -> None:
-    on = "12 pairs of phantoms:1-12, refinement fast, jssr evaluate"
-    assert card_figures(write_summary(tmp_path)) == (
+@pytest.mark.parametrize(("pairs", "told"), [(12, "12 pairs"), (1, "1 pair")])
+def test_means_are_carried_with_what_they_were_measured_on(
+    tmp_path: Path, pairs: int, told: str
+) -> None:
+    on = f"{told} of phantoms:1-12, refinement fast, jssr evaluate"
+    assert card_figures(write_summary(tmp_path, pairs=pairs)) == (
         Figure("tre_liver_mm", 2.25, "mm", on),
         Figure("dice_liver", 0.9, "Dice", on),
     )

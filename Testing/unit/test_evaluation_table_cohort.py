@@ -52,7 +52,7 @@ def test_a_faulty_line_is_named_rather_than_left_out(tmp_path: Path) -> None:
         tmp_path,
         ["p,arterial,a.nrrd,,test", "p,portal-venous,v.nrrd,,test", "q,late,v.nrrd,,test"],
     )
-    with pytest.raises(InputError, match="line 4: the phase 'late' is unknown"):
+    with pytest.raises(InputError, match="has 1 fault, as in line 4: the phase 'late' is unknown"):
         _open(table, tmp_path)
 
 

@@ -8,7 +8,7 @@ import typer
 
 from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
 from jssr.cli.phase_option import PHASE_OR_AUTO_NAMES, phase_or_auto
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 from jssr.labels import Phase
 from jssr.registration.result import OUTPUT_NAMES, Interpolation, Refine, chosen_outputs
 
@@ -274,6 +274,7 @@ def _one_each(given: Sequence[_T] | None, count: int, default: _T, name: str) ->
         return [default] * count
     if len(given) != count:
         raise InputError(
-            f"{name} stands {len(given)} times, --moving {count} times; give one for each."
+            f"{name} stands {counted(len(given), 'time')}, --moving {counted(count, 'time')}; "
+            "give one for each."
         )
     return list(given)

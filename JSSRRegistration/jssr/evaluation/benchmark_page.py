@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from jssr import __version__, page
+from jssr.errors import counted
 from jssr.evaluation.methods import METHODS, Method
 from jssr.evaluation.outcome import FAILED, MISSING, OK, MethodOutcome
 from jssr.evaluation.plots import box_plot, time_error_plot
@@ -63,9 +64,9 @@ def benchmark_page(outcomes: Sequence[MethodOutcome], threads: int, cohort: str)
     cases = {outcome.case for outcome in outcomes}
     body = [
         "<h1>Registration benchmark</h1>",
-        f'<p class="lead">{page.text(cohort)}: {len(cases)} pairs, {threads} '
-        f"{'thread' if threads == 1 else 'threads'} for each method, every method in a process of "
-        f"its own. JSSR {page.text(__version__)}.</p>",
+        f'<p class="lead">{page.text(cohort)}: {counted(len(cases), "pair")}, '
+        f"{counted(threads, 'thread')} for each method, every method in a process of its own. "
+        f"JSSR {page.text(__version__)}.</p>",
         page.section("Results", _main_table(methods, rows, outcomes), _explanation()),
         page.section("Error by case", *_box_plots(methods, rows)),
         page.section("Time against error", *_time_plots(methods, rows)),

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from jssr.bundle.card import Figure
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 from jssr.evaluation.evaluate import SUMMARY_FILE
 
 # Column of the summary: name and unit on the card.
@@ -31,8 +31,8 @@ def card_figures(evaluation: Path) -> tuple[Figure, ...]:
     try:
         summary = json.loads((evaluation / SUMMARY_FILE).read_text("utf-8"))
         measured_on = (
-            f"{summary['pairs']} pairs of {summary['cohort']}, refinement {summary['refine']}, "
-            "jssr evaluate"
+            f"{counted(summary['pairs'], 'pair')} of {summary['cohort']}, "
+            f"refinement {summary['refine']}, jssr evaluate"
         )
         return tuple(
             Figure(name, float(summary["figures"][column]["mean"]), unit, measured_on)

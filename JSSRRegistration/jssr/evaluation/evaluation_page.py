@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jssr import page
+from jssr.errors import counted
 from jssr.evaluation.plots import box_plot
 from jssr.evaluation.statistics import PairedTest, Row, figure_names
 from jssr.labels import LABELS
@@ -41,7 +42,7 @@ def evaluation_page(
     body = [
         "<h1>Evaluation</h1>",
         f'<p class="lead">{page.text(summary["model"])} on {page.text(summary["cohort"])}: '
-        f"{summary['pairs']} {'pair' if summary['pairs'] == 1 else 'pairs'}, "
+        f"{counted(summary['pairs'], 'pair')}, "
         f"{len(summary['refused'])} refused, refinement {page.text(summary['refine'])}. "
         f"JSSR {page.text(summary['jssr'])}.</p>",
     ]

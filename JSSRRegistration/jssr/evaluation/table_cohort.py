@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 from jssr.evaluation.cohort import Case
 from jssr.training.prepare.patient import REFERENCE_ORDER, patient_key
 from jssr.training.prepare.table import Row, read_table
@@ -24,8 +24,8 @@ def read_table_cohort(path: Path) -> tuple[Case, ...]:
     if faults:
         first = faults[0]
         raise InputError(
-            f"The table {path} has {len(faults)} faults, as in line {first.line}: {first.message}; "
-            "mend it, since a patient left out would change the figures."
+            f"The table {path} has {counted(len(faults), 'fault')}, as in line {first.line}: "
+            f"{first.message}; mend it, since a patient left out would change the figures."
         )
     patients: dict[str, list[Row]] = {}
     for row in rows:

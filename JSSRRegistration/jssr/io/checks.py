@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 
 MINIMUM_SLICES = 8
 _MINIMUM_EXTENT_MM, _MAXIMUM_EXTENT_MM = 10.0, 3000.0
@@ -56,7 +56,7 @@ def check_extent(image: sitk.Image, path: Path) -> None:
     size = image.GetSize()
     if min(size) < MINIMUM_SLICES:
         raise InputError(
-            f"'{path}' has {min(size)} slices ({' × '.join(map(str, size))} voxels), "
+            f"'{path}' has {counted(min(size), 'slice')} ({' × '.join(map(str, size))} voxels), "
             f"and at least {MINIMUM_SLICES} are needed; give a whole volume."
         )
     extents = [n * s for n, s in zip(size, image.GetSpacing(), strict=True)]

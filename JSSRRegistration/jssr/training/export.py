@@ -6,7 +6,7 @@ from typing import Literal
 
 from jssr.bundle.card import Card, Figure
 from jssr.bundle.export import export_bundle
-from jssr.errors import InputError
+from jssr.errors import InputError, counted
 from jssr.labels import Phase
 from jssr.networks import Networks, build_networks
 from jssr.networks.config import SIZE_DIVISOR
@@ -118,7 +118,8 @@ def _validation_figures(run: Path, step: int, config: TrainingConfig) -> list[Fi
     if not rows:
         return []
     kind = "phantom" if config.data.source == "phantoms" else "cohort"
-    measured_on = f"{config.validation.pairs} held-out {kind} pairs, validation during training"
+    pairs = counted(config.validation.pairs, f"held-out {kind} pair")
+    measured_on = f"{pairs}, validation during training"
     return [
         Figure(name, float(rows[-1][name]), unit, measured_on)
         for name, unit in _UNITS.items()
