@@ -14,6 +14,7 @@ from jssr.training.checkpoint import latest_checkpoint, read_position
 from jssr.training.launch import open_fabric
 from jssr.training.monitor import read_figures
 from jssr.training.trainer import Ending, Trainer
+from sample_scans import forbidden
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -105,6 +106,26 @@ def test_a_finished_run_resumes_to_nothing(uninterrupted):
 def test_a_folder_with_a_run_is_not_overwritten(uninterrupted):
     with pytest.raises(InputError, match="already holds a training run"):
         _train(uninterrupted[0])
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("file", r"file' is a file; give a folder"),
+        ("file/run", r"file/run' would lie inside a file"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, folder, said):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=said):
+        _train(tiny_config(tmp_path / folder))
+
+
+def test_a_folder_that_must_not_be_written_is_told_and_stays_empty(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "touch", forbidden)
+    with pytest.raises(InputError, match=r"config\.yaml' cannot be written for want of permission"):
+        _train(tiny_config(tmp_path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_figures_are_recorded_and_the_best_checkpoint_is_marked(uninterrupted):

@@ -12,6 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from jssr.errors import InputError
+from jssr.io.atomic import make_folder, whole_file
 from jssr.networks import Networks, build_networks
 from jssr.training.averaging import WeightAverage
 from jssr.training.checkpoint import (
@@ -102,14 +103,19 @@ class Trainer:
         self._last_saved = time.monotonic()
 
     def run(self) -> Ending:
-        """Train to the end, the time budget or a request to stop; always ends on a checkpoint."""
+        """Train to the end, the time budget or a request to stop; always ends on a checkpoint.
+
+        Raises:
+            InputError: the run's folder cannot be made or written.
+        """
         if self._checkpoint is not None:
             load_module(self._checkpoint, "networks", self._networks)
             load_module(self._checkpoint, "average", self._average.module)
             self._average.updates = self._position.average_updates
         if self._fabric.is_global_zero:
-            self._run.mkdir(parents=True, exist_ok=True)
-            (self._run / "config.yaml").write_text(to_yaml(self._config), "utf-8")
+            make_folder(self._run)
+            with whole_file(self._run / "config.yaml") as part:
+                part.write_text(to_yaml(self._config), "utf-8")
         self._monitor = None
         if self._fabric.is_global_zero:
             self._monitor = Monitor(self._run, self._position.step, self._config.tensorboard)
