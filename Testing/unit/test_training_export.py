@@ -1,13 +1,16 @@
 """A run becomes a bundle that loads, and training goes on from it."""
 
+import json
 import shutil
 
 import pytest
 import torch
 from lightning_fabric import Fabric
 from training_samples import RandomStream, tiny_config
+from typer.testing import CliRunner
 
 from jssr.bundle.load import load_bundle
+from jssr.cli.main import app
 from jssr.errors import InputError
 from jssr.training import launch
 from jssr.training import trainer as trainer_module
@@ -58,6 +61,31 @@ def test_the_manifest_says_what_was_measured_and_on_what(run, bundle):
 def test_the_training_configuration_in_the_bundle_names_no_folder(run, bundle):
     text = (bundle / "training.yaml").read_text("utf-8")
     assert str(run[0]) not in text and "output: runs/run" in text
+
+
+@pytest.mark.parametrize(
+    ("which", "best_step", "told"),
+    [
+        ("best", 4, "step 4, which validated best (tre_liver_mm 7.25)"),
+        ("best", None, "step 6, the latest; validation marked none as the best"),
+        ("latest", 4, "step 6, the latest; step 4 validated best (tre_liver_mm 7.25)"),
+        ("latest", 6, "step 6, which validated best (tre_liver_mm 7.25)"),
+    ],
+)
+def test_which_checkpoint_is_exported_is_told(run, tmp_path, which, best_step, told):
+    shutil.copytree(run[0], tmp_path / "run")
+    state = latest_checkpoint(tmp_path / "run") / "state.json"
+    content = json.loads(state.read_text())
+    best_value = None if best_step is None else 7.25
+    content["position"].update(best_step=best_step, best_value=best_value)
+    state.write_text(json.dumps(content))
+    done = CliRunner().invoke(
+        app,
+        ["export", str(tmp_path / "run"), "--output", str(tmp_path / "bundle")]
+        + (["--latest"] if which == "latest" else []),
+    )
+    assert done.exit_code == 0
+    assert done.stdout == f"Wrote {tmp_path / 'bundle'}: {told}.\n"
 
 
 def test_an_existing_bundle_is_not_replaced_unasked(run, bundle):

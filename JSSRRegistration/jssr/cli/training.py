@@ -124,7 +124,7 @@ def export(
         measured = card_figures(figures)
     which = "latest" if latest else "best"
     taken = export_run(run, output, which=which, figures=measured, overwrite=overwrite)
-    typer.echo(f"Exported {taken.name} to {output}.")
+    typer.echo(f"Wrote {output}: {taken}.")
 
 
 def _bar(shown: bool) -> "Progress":

@@ -40,8 +40,8 @@ def export_run(
     which: Which = "best",
     figures: tuple[Figure, ...] = (),
     overwrite: bool = False,
-) -> Path:
-    """Write the averaged weights of a run's checkpoint as a bundle; gives the checkpoint taken.
+) -> str:
+    """Write the averaged weights of a run's checkpoint as a bundle.
 
     Args:
         run: the run's folder.
@@ -49,6 +49,9 @@ def export_run(
         which: the checkpoint that validated best, or the latest.
         figures: measured elsewhere (``jssr evaluate``), beside the run's own validation.
         overwrite: replace an existing folder.
+
+    Returns:
+        Which checkpoint was taken, in words.
 
     Raises:
         InputError: no run or no checkpoint there, ``output`` exists, or a network had no part in
@@ -76,7 +79,19 @@ def export_run(
         measured,
         overwrite=overwrite,
     )
-    return checkpoint
+    return _taken(run, step, config)
+
+
+def _taken(run: Path, step: int, config: TrainingConfig) -> str:
+    latest = latest_checkpoint(run)
+    assert latest is not None, "exported without a checkpoint"
+    position = read_position(latest)
+    if position.best_step is None:
+        return f"step {step}, the latest; validation marked none as the best"
+    best = f"validated best ({config.validation.best_figure} {position.best_value:.4g})"
+    if step == position.best_step:
+        return f"step {step}, which {best}"
+    return f"step {step}, the latest; step {position.best_step} {best}"
 
 
 def averaged_networks(checkpoint: Path, config: TrainingConfig) -> Networks:
