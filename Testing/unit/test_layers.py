@@ -23,6 +23,7 @@ LAYERS = (
     ("report",),
     ("service", "worker"),
     ("batch",),
+    ("info",),
     ("cli",),
 )
 INFERENCE = (

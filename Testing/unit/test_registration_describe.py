@@ -10,6 +10,7 @@ import SimpleITK as sitk
 
 from jssr.errors import BundleError, InputError
 from jssr.registration.describe import Section, describe
+from jssr.registration.result import Output
 from jssr.registration.write import write_result
 from sample_bundle import write_untrained_bundle
 from sample_results import make_result
@@ -95,6 +96,34 @@ def test_a_result(tmp_path: Path) -> None:
     assert values["similarity before, after"] == "0.400, 0.800"
     assert values["time"] == "1.5 s on cpu"
     assert organs.rows == [("liver", "0.800", "0.900", "1500", "1510")]
+
+
+def test_a_result_tells_its_folder_and_its_files(tmp_path: Path) -> None:
+    folder = _result(tmp_path / "out")
+    (folder / "inverse_transform.h5").unlink()
+    (folder / "notes.txt").write_text("mine")
+    values = _values(describe(folder)[0])
+    assert values["folder"] == str(folder)
+    assert values["files"].split(", ") == [
+        "transform.h5",
+        "warped.nii.gz",
+        "difference.nii.gz",
+        "synthesized.nii.gz",
+        "fixed_segmentation.seg.nrrd",
+        "moving_segmentation.seg.nrrd",
+        "metrics.json",
+    ]
+
+
+def test_a_result_without_figures(tmp_path: Path) -> None:
+    fixed, moving = scan_image(seed=1), scan_image(seed=2)
+    outputs = [Output.TRANSFORM, Output.WARPED]
+    write_result(make_result(fixed, moving), fixed, moving, tmp_path, outputs)
+    (section,) = describe(tmp_path)
+    assert _values(section) == {
+        "figures": "none: metrics.json is not there",
+        "files": "transform.h5, warped.nii.gz",
+    }
 
 
 def test_several_results_in_their_folders(tmp_path: Path) -> None:

@@ -198,12 +198,13 @@ def info(
     path: Annotated[
         Path | None,
         typer.Argument(
-            metavar="PATH", help="Bundle, scan, or folder of results; nothing: the shipped model."
+            metavar="PATH",
+            help="Bundle, scan, or what register, batch or train wrote; nothing: shipped model.",
         ),
     ] = None,
 ) -> None:
-    """Describe a model bundle, a scan or a folder of results."""
-    from jssr.registration.describe import describe
+    """Describe a model bundle, a scan, results, a batch or a training run."""
+    from jssr.info import describe
 
     for section in describe(path):
         show_section(section)

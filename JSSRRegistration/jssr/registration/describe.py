@@ -53,9 +53,27 @@ def describe(path: Path | None) -> list[Section]:
         if found:
             return [section for metrics in found for section in describe_result(metrics)]
         series = list_series(path)
+        if not series:
+            return [_written(path)]
         if len(series) > 1:
             return [describe_series(series)]
     return [describe_image(read_image(path))]
+
+
+def _written(folder: Path) -> Section:
+    """The files of a registration whose figures were not asked for."""
+    files = _files(folder)
+    if not files:
+        raise InputError(
+            f"'{folder}' holds no DICOM image, and nothing that register, batch, train or export "
+            "has written; give one of their folders, or the folder in which the slices lie."
+        )
+    rows = [("figures", f"none: {METRICS_FILE} is not there"), ("files", files)]
+    return Section("Registration", ("", "value"), rows)
+
+
+def _files(folder: Path) -> str:
+    return ", ".join(name for name in OUTPUT_FILES.values() if (folder / name).is_file())
 
 
 def describe_bundle(manifest: Manifest) -> list[Section]:
@@ -112,14 +130,14 @@ def describe_result(metrics_file: Path) -> list[Section]:
     """The verdict and figures of a registration, from its metrics file."""
     try:
         stored = json.loads(metrics_file.read_text(encoding="utf-8"))
-        return [_overview(stored), _organs(stored["metrics"]["organs"])]
+        return [_overview(stored, metrics_file.parent), _organs(stored["metrics"]["organs"])]
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"'{metrics_file}' is no metrics file of JSSR, or damaged; register again."
         ) from error
 
 
-def _overview(stored: dict[str, Any]) -> Section:
+def _overview(stored: dict[str, Any], folder: Path) -> Section:
     metrics, verdict = stored["metrics"], stored["verdict"]
     deformation = metrics["deformation"]
     rows = [
@@ -138,6 +156,8 @@ def _overview(stored: dict[str, Any]) -> Section:
         ("folding", f"{deformation['folding_fraction']:.4%}"),
         ("time", f"{sum(metrics['seconds'].values()):.1f} s on {stored['device']}"),
         ("model", stored["model"]),
+        ("folder", str(folder)),
+        ("files", _files(folder)),
     ]
     return Section("Registration", ("", "value"), rows)
 

@@ -13,6 +13,7 @@ from jssr.networks.config import SIZE_DIVISOR
 from jssr.training.checkpoint import best_checkpoint, latest_checkpoint, load_module, read_position
 from jssr.training.config import TrainingConfig
 from jssr.training.monitor import read_figures
+from jssr.training.run_files import SETTINGS_NAME
 from jssr.training.settings import load_config, to_yaml
 
 _UNITS = {
@@ -58,9 +59,9 @@ def export_run(
             the training.
     """
     checkpoint = best_checkpoint(run) if which == "best" else latest_checkpoint(run)
-    if checkpoint is None or not (run / "config.yaml").is_file():
+    if checkpoint is None or not (run / SETTINGS_NAME).is_file():
         raise InputError(f"The folder {run} holds no checkpoint of a training run.")
-    config = load_config(str(run / "config.yaml"))
+    config = load_config(str(run / SETTINGS_NAME))
     if not (config.method.synthesis and config.method.segmentation):
         absent = "segmentor" if config.method.synthesis else "generator"
         raise InputError(

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from jssr.training.run_files import FIGURES_NAME
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -24,7 +26,7 @@ class Monitor:
 
     def __init__(self, run: Path, step: int, tensorboard: bool = True) -> None:
         run.mkdir(parents=True, exist_ok=True)
-        self._path = run / "metrics.jsonl"
+        self._path = run / FIGURES_NAME
         _truncate(self._path, step)
         self._handle = self._path.open("a", encoding="utf-8")
         self._writer = _tensorboard_writer(run / "tensorboard", step) if tensorboard else None
@@ -63,7 +65,7 @@ class Monitor:
 
 def read_figures(run: Path, group: str) -> list[dict[str, Any]]:
     """The recorded rows of ``group``, oldest first."""
-    path = run / "metrics.jsonl"
+    path = run / FIGURES_NAME
     if not path.is_file():
         return []
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.endswith("}")]

@@ -30,6 +30,7 @@ from jssr.training.data.sources import open_stream
 from jssr.training.early_warnings import early_warnings
 from jssr.training.monitor import Monitor
 from jssr.training.objective import Objective
+from jssr.training.run_files import SETTINGS_NAME
 from jssr.training.settings import to_yaml
 from jssr.training.steps import StageSteps, StepReport
 from jssr.training.validation import pictures, validate, validate_segmentor
@@ -114,7 +115,7 @@ class Trainer:
             self._average.updates = self._position.average_updates
         if self._fabric.is_global_zero:
             make_folder(self._run)
-            with whole_file(self._run / "config.yaml") as part:
+            with whole_file(self._run / SETTINGS_NAME) as part:
                 part.write_text(to_yaml(self._config), "utf-8")
         self._monitor = None
         if self._fabric.is_global_zero:
