@@ -28,6 +28,8 @@ def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
         overlap_fraction=1.0,
         shared_fraction=0.97,
         linear_stretch=(0.0, 0.0, 0.0),
+        grid_spacing_mm=3.0,
+        difference_before_hu=60.0,
         similarity_before=0.4,
         similarity_after=0.8,
         deformation=Deformation(2.0, 4.0, 6.0, 0.0, 0.1, (0.0, 0.01, -0.03)),

@@ -102,6 +102,8 @@ def made_metrics() -> Metrics:
         overlap_fraction=0.4,
         shared_fraction=0.97,
         linear_stretch=(0.0, 0.0, 0.0),
+        grid_spacing_mm=3.0,
+        difference_before_hu=60.0,
         similarity_before=0.3,
         similarity_after=0.8,
         deformation=Deformation(3.0, 8.0, 12.0, 0.0001, 0.08, (0.0, 0.01, -0.03)),

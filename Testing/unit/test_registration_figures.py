@@ -107,6 +107,22 @@ def test_a_scaling_changes_volumes_by_its_cube(factor: float) -> None:
     assert metrics.deformation.stretch == pytest.approx([factor - 1] * 3, abs=1e-4)
 
 
+def test_how_much_the_scans_differ_before_they_are_deformed() -> None:
+    fixed = textured_hu(4)
+    lower = torch.arange(48).view(1, 1, 48, 1, 1) < 24
+    pair = pair_of(fixed, fixed - 7.0 * lower, ball(50.0))
+    moved = torch.full((1, 3, *GRID.shape_zyx), 9.0)
+    assert measured(pair, moved).difference_before_hu == pytest.approx(3.5, abs=0.5)
+    assert measured(cut_below(pair, "moving", 24), moved).difference_before_hu == 0.0
+    assert measured(cut_below(pair, "fixed", 48), moved).difference_before_hu is None
+
+
+def test_the_grid_that_organs_are_measured_on_is_told() -> None:
+    pair = pair_of(textured_hu(4), textured_hu(5), ball(50.0))
+    still = torch.zeros(1, 3, *GRID.shape_zyx)
+    assert measured(pair, still).grid_spacing_mm == GRID.spacing_mm[0]
+
+
 def test_a_shift_is_measured_in_millimetres() -> None:
     fixed = textured_hu(5)
     pair = pair_of(fixed, fixed, ball(50.0))

@@ -18,6 +18,8 @@ GOOD = Metrics(
     overlap_fraction=0.95,
     shared_fraction=0.97,
     linear_stretch=(0.0, 0.0, 0.0),
+    grid_spacing_mm=3.0,
+    difference_before_hu=60.0,
     similarity_before=0.5,
     similarity_after=0.7,
     deformation=Deformation(4.0, 9.0, 14.0, 0.0, 0.12, (0.01, -0.02, 0.06)),
@@ -218,12 +220,12 @@ def test_a_kidney_that_is_half_as_large_on_one_scan_can_match_less(
 ) -> None:
     """Wholly inside the larger one, its Dice is 2 * 78 / (130 + 78) = 0.75."""
     kidney = OrganFigures("right_kidney", 0.68, dice_after, 130.0, 78.0, 0.0, False)
-    assert judge(replace(GOOD, organs=(kidney,))).level is level
+    assert judge(replace(GOOD, organs=(LIVER, kidney))).level is level
 
 
 def test_an_organ_but_the_liver_gives_doubts_alone() -> None:
     spleen = replace(LIVER, name="spleen", dice_after=0.1)
-    assert judge(replace(GOOD, organs=(spleen,))).level is VerdictLevel.DOUBTFUL
+    assert judge(replace(GOOD, organs=(LIVER, spleen))).level is VerdictLevel.DOUBTFUL
 
 
 @pytest.mark.parametrize(
@@ -237,7 +239,8 @@ def test_an_organ_but_the_liver_gives_doubts_alone() -> None:
 )
 def test_labels_that_say_little_decide_nothing(organ: OrganFigures) -> None:
     """Too little of an organ, an organ that the field of view cuts, one that S hardly knows."""
-    assert judge(replace(GOOD, organs=(organ,))).level is VerdictLevel.GOOD
+    organs = (organ,) if organ.name == "liver" else (LIVER, organ)
+    assert judge(replace(GOOD, organs=organs)).level is VerdictLevel.GOOD
 
 
 def test_a_scan_of_the_liver_alone_is_enough() -> None:
@@ -262,6 +265,45 @@ def test_a_wrong_voxel_size_that_is_corrected_is_told_without_a_doubt() -> None:
         "the alignment found that the body is 59% longer from head to feet in the moving scan; "
         "check both scans' voxel sizes",
     )
+
+
+@pytest.mark.parametrize(
+    ("organs", "said"),
+    [
+        ((), "found in the fixed and the moving scan, so"),
+        ((replace(LIVER, fixed_volume_ml=34.0),), "found in the fixed scan, so"),
+        (
+            (replace(LIVER, fixed_volume_ml=300.0, moving_volume_ml=34.0),),
+            "found in the moving scan, so",
+        ),
+    ],
+)
+@pytest.mark.parametrize("similarity", [0.7, 0.95])
+def test_scans_without_a_liver_are_doubted(
+    organs: tuple[OrganFigures, ...], said: str, similarity: float
+) -> None:
+    verdict = judge(replace(GOOD, organs=organs, similarity_after=similarity))
+    assert verdict.level is VerdictLevel.DOUBTFUL
+    (reason,) = verdict.reasons
+    assert reason.startswith("hardly any liver is") and said in reason
+
+
+def test_a_little_liver_is_enough() -> None:
+    """As where the field of view ends below its dome."""
+    assert judge(with_organ(fixed_volume_ml=121.0, moving_volume_ml=36.0)) == judge(GOOD)
+
+
+def test_the_same_image_twice_is_told_without_a_doubt() -> None:
+    verdict = judge(replace(GOOD, difference_before_hu=0.3))
+    assert verdict.level is VerdictLevel.GOOD
+    assert verdict.reasons == (
+        "both scans are the same image; check that the right ones were chosen",
+    )
+
+
+@pytest.mark.parametrize("difference", [2.1, None])
+def test_scans_that_differ_are_not_the_same_image(difference: float | None) -> None:
+    assert judge(replace(GOOD, difference_before_hu=difference)).reasons == ()
 
 
 def test_the_reasons_for_a_failure_come_first() -> None:

@@ -78,6 +78,8 @@ def result():
             overlap_fraction=0.93,
             shared_fraction=0.97,
             linear_stretch=(0.0, 0.0, 0.0),
+            grid_spacing_mm=3.0,
+            difference_before_hu=60.0,
             similarity_before=0.41,
             similarity_after=0.78,
             deformation=Deformation(3.1, 8.0, 12.5, 0.0, 0.09, (0.0, 0.01, -0.03)),

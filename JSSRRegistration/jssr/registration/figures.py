@@ -59,6 +59,8 @@ def measure(
         overlap_fraction=_fraction(seen, body),
         shared_fraction=_shared_fraction(pair, seen, moving_body_ml / abs(np.linalg.det(linear))),
         linear_stretch=(x, y, z),
+        grid_spacing_mm=spacing[0],
+        difference_before_hu=_difference(pair),
         similarity_before=similarities[0],
         similarity_after=similarities[1],
         deformation=_deformation(displacement, determinant, spacing, body & seen),
@@ -144,6 +146,14 @@ def peak_memory_mb() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _difference(pair: Pair) -> float | None:
+    """Mean absolute difference in HU inside the fixed body, as far as both scans show it."""
+    region = pair.fixed_body & pair.fixed.valid[0, 0] & pair.moving.valid[0, 0]
+    if not bool(region.any()):
+        return None
+    return float((pair.fixed.hu - pair.moving.hu)[0, 0][region].abs().mean())
 
 
 def _fraction(part: torch.Tensor, whole: torch.Tensor) -> float:

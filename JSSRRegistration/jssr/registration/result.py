@@ -112,6 +112,10 @@ class Deformation:
     stretch: tuple[float, float, float]
 
 
+BEFORE = "Before: aligned as a whole, not yet deformed."
+"""What "before" means wherever a figure is told before and after registration."""
+
+
 @dataclass(frozen=True)
 class OrganFigures:
     """One organ before (linear part only) and after registration.
@@ -159,6 +163,11 @@ class MeanIntensity:
 class Metrics:
     """The figures of one registration; none of them needs a truth.
 
+    "Before" is with the linear part alone: :data:`BEFORE`.
+
+    ``grid_spacing_mm`` is that of the networks' grid, on which organs and lesions are measured.
+    ``difference_before_hu`` is by how much both scans differ on average inside the fixed body,
+    ``None`` where they share nothing of it.
     ``similarity_before``, ``similarity_after``: mean absolute local correlation of both scans
     inside the fixed body, 0 to 1.
     ``overlap_fraction`` is the part of the fixed body that the moving scan covers,
@@ -171,6 +180,8 @@ class Metrics:
     overlap_fraction: float
     shared_fraction: float
     linear_stretch: tuple[float, float, float]
+    grid_spacing_mm: float
+    difference_before_hu: float | None
     similarity_before: float
     similarity_after: float
     deformation: Deformation
