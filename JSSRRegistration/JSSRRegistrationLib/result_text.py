@@ -59,7 +59,10 @@ def figuresHtml(summary: Mapping[str, Any]) -> str:
         f"<tr><td style='padding-right:14px'>{name}</td><td>{value}</td></tr>"
         for name, value in _mainFigures(summary)
     )
-    return f"<table>{rows}</table>{_organTable(summary['metrics']['organs'])}"
+    # The button Before shows something else: the moving volume as it came.
+    before = _("Before and after deformation; both after the linear alignment.")
+    note = f"<p style='margin-top:4px; margin-bottom:4px'><i>{before}</i></p>"
+    return f"<table>{rows}</table>{note}{_organTable(summary['metrics']['organs'])}"
 
 
 def foldingText(fraction: float) -> str:

@@ -74,7 +74,7 @@ def _overallRows(metrics: Mapping[str, Any]) -> list[Row]:
     return [
         ("Fixed body covered by the moving scan", _percent(metrics["overlap_fraction"]), "%"),
         ("Smaller body in both scans", _percent(metrics["shared_fraction"]), "%"),
-        ("Similarity before", metrics["similarity_before"], ""),
+        ("Similarity before deformation", metrics["similarity_before"], ""),
         ("Similarity after", metrics["similarity_after"], ""),
         ("Deformation, mean", deformation["mean_mm"], "mm"),
         ("Deformation, 95th percentile", deformation["p95_mm"], "mm"),
@@ -89,7 +89,7 @@ def _overallRows(metrics: Mapping[str, Any]) -> list[Row]:
 def _organRows(organ: Mapping[str, Any]) -> list[Row]:
     title = _TITLES.get(organ["name"], organ["name"])
     rows: list[Row] = [
-        (f"{title}: Dice before", organ["dice_before"], ""),
+        (f"{title}: Dice before deformation", organ["dice_before"], ""),
         (f"{title}: Dice after", organ["dice_after"], ""),
         (f"{title}: volume change", _percent(organ["volume_change"]), "%"),
     ]

@@ -17,6 +17,12 @@ def test_a_table_has_its_numbers_to_the_right(capsys: pytest.CaptureFixture[str]
     assert liver.index(" a") == kidney.index(" [b]")  # brackets are no markup
 
 
+def test_a_note_stands_below_its_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show_section(Section("Organs", ("organ", "Dice"), [("liver", "0.9")], "Before: [undeformed]."))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == ["Before: [undeformed].", ""] and "liver" in lines[-4]
+
+
 @pytest.mark.parametrize(
     ("reasons", "line"),
     [

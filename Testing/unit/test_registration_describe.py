@@ -96,6 +96,7 @@ def test_a_result(tmp_path: Path) -> None:
     assert values["similarity before, after"] == "0.400, 0.800"
     assert values["time"] == "1.5 s on cpu"
     assert organs.rows == [("liver", "0.800", "0.900", "1500", "1510")]
+    assert overview.note == organs.note == "Before: after the linear alignment, not yet deformed."
 
 
 def test_a_result_tells_its_folder_and_its_files(tmp_path: Path) -> None:

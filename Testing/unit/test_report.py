@@ -140,6 +140,14 @@ def test_verdict_stands_first_in_plain_words(html):
     assert "the spleen is cut by the &lt;moving&gt; scan" in html
 
 
+def test_it_says_what_before_means_and_what_organs_are_measured_on(result):
+    other = replace(result, metrics=replace(result.metrics, grid_spacing_mm=2.5))
+    html = quality_report(other, scan(GRID))
+    assert html.count("before deformation") == 2  # overlap and similarity
+    assert "Before: after the linear alignment, not yet deformed." in html
+    assert "on the networks' grid of 2.5 mm" in html.replace("&#x27;", "'")
+
+
 def test_figures_are_in_the_tables(html):
     for expected in ("0.968", "1510", "+1.2", "−2.1", "118", "47", "portal-venous", "cut by the"):
         assert expected in html

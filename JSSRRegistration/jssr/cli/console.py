@@ -39,7 +39,10 @@ def progress_bar() -> "Iterator[ProgressCallback]":
 
 
 def show_section(section: "Section") -> None:
-    """A plain table on standard output: the first column to the left, numbers to the right."""
+    """A plain table on standard output: the first column to the left, numbers to the right.
+
+    The section's note stands below it.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -50,7 +53,10 @@ def show_section(section: "Section") -> None:
         table.add_column(column, justify="right" if to_the_right else "left")
     for row in section.rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    if section.note:
+        console.print(f"{section.note}\n")
 
 
 def verdict_line(verdict: "Verdict", title: str = "Verdict") -> str:

@@ -17,7 +17,7 @@ from jssr.io.dicom import list_series
 from jssr.io.dicom_series import DicomSeries
 from jssr.io.images import read_image
 from jssr.labels import LABELS
-from jssr.registration.result import Output
+from jssr.registration.result import BEFORE, Output
 from jssr.registration.write import OUTPUT_FILES
 from jssr.spatial.geometry import Geometry
 
@@ -26,11 +26,12 @@ METRICS_FILE = OUTPUT_FILES[Output.METRICS]
 
 @dataclass(frozen=True)
 class Section:
-    """A titled table."""
+    """A titled table; ``note`` stands below it."""
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    note: str = ""
 
 
 def describe(path: Path | None) -> list[Section]:
@@ -159,7 +160,7 @@ def _overview(stored: dict[str, Any], folder: Path) -> Section:
         ("folder", str(folder)),
         ("files", _files(folder)),
     ]
-    return Section("Registration", ("", "value"), rows)
+    return Section("Registration", ("", "value"), rows, BEFORE)
 
 
 def _organs(organs: list[dict[str, Any]]) -> Section:
@@ -174,7 +175,7 @@ def _organs(organs: list[dict[str, Any]]) -> Section:
         for organ in organs
     ]
     columns = ("organ", "Dice before", "Dice after", "fixed ml", "moving ml")
-    return Section("Organs", columns, rows)
+    return Section("Organs", columns, rows, BEFORE)
 
 
 def _phase(stored: dict[str, Any]) -> str:

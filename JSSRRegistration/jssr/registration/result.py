@@ -112,7 +112,7 @@ class Deformation:
     stretch: tuple[float, float, float]
 
 
-BEFORE = "Before: aligned as a whole, not yet deformed."
+BEFORE = "Before: after the linear alignment, not yet deformed."
 """What "before" means wherever a figure is told before and after registration."""
 
 

@@ -14,7 +14,7 @@ _LEAST_SHARED, _LEAST_SHARED_AT_ALL = 0.5, 0.25
 _ALIKE_AS_THEY_ARE = 0.8
 # Where the scans themselves are so alike, labels that differ are S's own mistake.
 _SURELY_ALIKE = 0.85
-# HU; a copy that was moved differs by 0.3 for having been interpolated, two phases by 79 and more.
+# HU; a copy that was moved differs by 0.3 for having been interpolated, two phases by 49 and more.
 _SAME_BELOW_HU = 2.0
 # Breathing stretches the body as a whole by less than a tenth; a wrong voxel size by more.
 _IMPLAUSIBLE_STRETCH = 0.15

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from jssr import page
 from jssr.labels import LABELS
 from jssr.registration.result import (
+    BEFORE,
     Metrics,
     OrganFigures,
     PhaseGuess,
@@ -40,7 +41,9 @@ def cards(result: RegistrationResult) -> str:
     shown = []
     if liver is not None and liver.dice_after is not None:
         before = page.number(liver.dice_before, 3)
-        shown.append((page.number(liver.dice_after, 3), f"liver overlap (Dice), {before} before"))
+        shown.append(
+            (page.number(liver.dice_after, 3), f"liver overlap (Dice), {before} before deformation")
+        )
     shown += [
         (
             page.number(metrics.deformation.mean_mm, 1, "mm"),
@@ -50,7 +53,7 @@ def cards(result: RegistrationResult) -> str:
         (page.number(100 * metrics.deformation.folding_fraction, 3, "%"), "of the body folds"),
         (
             page.number(metrics.similarity_after, 3),
-            f"structure similarity, {page.number(metrics.similarity_before, 3)} before",
+            f"structure similarity, {page.number(metrics.similarity_before, 3)} before deformation",
         ),
         (page.number(sum(metrics.seconds.values()), 0, "s"), "computing time"),
     ]
@@ -108,8 +111,10 @@ def organ_table(metrics: Metrics) -> str:
     return page.table(
         ["Organ", "Dice before", "Dice after", "Fixed, ml", "Moving, ml", "Volume change"],
         rows,
-        caption="Before: after the linear alignment alone. Volume change: moving volume that the "
-        "transform assigns to the fixed organ. Labels are the model's own.",
+        caption=f"{BEFORE} Volume change: moving volume that the transform assigns to the fixed "
+        "organ. Organs and lesions are measured on the networks' grid of "
+        f"{metrics.grid_spacing_mm:g} mm from the model's most probable labels, so volumes "
+        "measured in the written segmentations differ.",
     )
 
 
