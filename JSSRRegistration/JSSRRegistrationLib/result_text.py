@@ -60,7 +60,7 @@ def figuresHtml(summary: Mapping[str, Any]) -> str:
         for name, value in _mainFigures(summary)
     )
     # The button Before shows something else: the moving volume as it came.
-    before = _("Before and after deformation; both after the linear alignment.")
+    before = _("Before → after deformation; the linear alignment is in both.")
     note = f"<p style='margin-top:4px; margin-bottom:4px'><i>{before}</i></p>"
     return f"<table>{rows}</table>{note}{_organTable(summary['metrics']['organs'])}"
 

@@ -279,6 +279,7 @@ def test_the_verdict_and_figures_stand_in_plain_words(panel: Panel, phases: dict
     text = panel.ui.figuresLabel.text
     for words in (
         "0.76 → <b>0.93</b>",
+        "Before → after deformation; the linear alignment is in both.",
         "4.2 mm on average",
         "every point has one partner",
         "Liver",

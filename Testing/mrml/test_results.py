@@ -215,6 +215,8 @@ def test_tables_tell_verdict_figures_and_intensities(
     }
     assert rows["Verdict"] == "doubtful"
     assert rows["Reason"] == "The scans share little of the body."
+    assert rows["Similarity before deformation"] == "0.3"
+    assert rows["Liver: Dice before deformation"] == "0.91"
     assert rows["Liver: Dice after"] == "0.97"
     assert rows["Folded voxels"] == "0.01"
     assert rows["Lesion 1: volume change"] == "3"
