@@ -12,7 +12,7 @@ from jssr.batch.cases import Case, Unusable
 from jssr.batch.state import Outcome
 from jssr.errors import counted
 from jssr.io.atomic import whole_file
-from jssr.registration.result import Output
+from jssr.registration.result import BEFORE, Output
 from jssr.registration.write import OUTPUT_FILES
 
 TABLE_NAME = "summary.csv"
@@ -96,6 +96,7 @@ def _page(output: Path, rows: Sequence[Mapping[str, str]]) -> str:
         ["Case", "Verdict", *(title for title, _ in _PAGE_COLUMNS), "Remarks"],
         [_page_row(output, row) for row in rows],
         text_columns=(0, 1, len(_PAGE_COLUMNS) + 2),
+        caption=BEFORE,
     )
     lead = f"{counted(len(rows), 'registration')}: {counts}. For research, not for diagnosis."
     return page.document(

@@ -67,7 +67,7 @@ def _patient_row(cache: Path, patient: CachedPatient) -> list[str]:
 
 def _figure(cache: Path, scan: CachedScan) -> str:
     name = scan.phase.value if scan.phase is not None else "no phase"
-    drawn = f", {len(scan.classes)} labels" if scan.labels is not None else ""
+    drawn = f", {counted(len(scan.classes), 'label')}" if scan.labels is not None else ""
     return page.png_picture(
         thumbnail(cache, scan), f"{name}, middle coronal slice", f"{name}{drawn}"
     )
@@ -77,8 +77,9 @@ def _fault_list(faults: tuple[Fault, ...]) -> str:
     """Where faults are, not what they say: messages hold paths, which may name a patient."""
     if not faults:
         return "<p>No faults.</p>"
-    lines = ", ".join(str(line) for line in sorted({fault.line for fault in faults}))
+    lines = sorted({fault.line for fault in faults})
     return (
-        f'<p class="fault">{len(faults)} faults in the table\'s lines {lines}; '
+        f'<p class="fault">{counted(len(faults), "fault")} in {counted(len(lines), "line")} of the '
+        f"table ({', '.join(map(str, lines))}); "
         "<code>jssr prepare</code> says what is wrong with each.</p>"
     )
