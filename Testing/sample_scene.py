@@ -1,5 +1,7 @@
 """Textured scans on a working grid with a known smooth deformation, and what is made of them."""
 
+from dataclasses import replace
+
 import torch
 
 from jssr.labels import CLASS_COUNT, label_index
@@ -53,6 +55,21 @@ def moved_pair(seed: int, size_mm: float) -> tuple[Pair, torch.Tensor]:
     fixed = textured_hu(seed)
     spacing = (3.0, 3.0, 3.0)
     return pair_of(fixed, warp(fixed, back, spacing), warp(ball(50.0), back, spacing)), there
+
+
+def cut_below(pair: Pair, side: str, slices: int) -> Pair:
+    """The pair whose fixed or moving scan does not show the lowest slices."""
+    volume = getattr(pair, side)
+    seen = volume.valid.clone()
+    seen[:, :, :slices] = False
+    return replace(pair, **{side: replace(volume, valid=seen)})
+
+
+def stretch(factor: float) -> torch.Tensor:
+    """Displacement of a scaling about the middle of the working grid, mm."""
+    index = voxel_coordinates(list(GRID.shape_zyx), torch.device("cpu"))
+    middle = torch.tensor([0.5 * (n - 1) for n in GRID.size]).view(1, 3, 1, 1, 1)
+    return (factor - 1.0) * 3.0 * (index - middle)
 
 
 def finer_scans(pair: Pair) -> Scans:

@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from jssr.registration.figures import similarity
 from jssr.registration.inference import Displacements
 from jssr.registration.settling import settle
+from jssr.registration.similarity import similarity
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.linear import apply_linear, rotation, translation
 from jssr.spatial.warp import voxel_coordinates, warp

@@ -14,7 +14,7 @@ from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled
 from jssr.labels import Phase
 from jssr.registration.field_of_view import Scan
-from jssr.registration.figures import mean_intensities, measure
+from jssr.registration.figures import measure
 from jssr.registration.images import make_images, synthesized_image
 from jssr.registration.inference import (
     Displacements,
@@ -23,6 +23,7 @@ from jssr.registration.inference import (
     finished,
     synthesize,
 )
+from jssr.registration.intensities import mean_intensities
 from jssr.registration.phases import given_phase, guess_phase
 from jssr.registration.prealign import prealign
 from jssr.registration.preparation import prepare

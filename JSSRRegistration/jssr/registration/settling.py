@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from jssr.registration.figures import similarity
 from jssr.registration.inference import Displacements, Pair
+from jssr.registration.similarity import similarity
 from jssr.spatial.linear import rigid_fit
 from jssr.spatial.warp import voxel_coordinates
 

@@ -7,9 +7,9 @@ import torch
 from jssr.bundle.load import Bundle
 from jssr.labels import label_index
 from jssr.registration.anatomy import plausible
-from jssr.registration.figures import dice
 from jssr.registration.hard_labels import hard_labels
 from jssr.registration.inference import Pair
+from jssr.registration.overlaid import dice
 from jssr.registration.segment import Segmentation, carried
 from jssr.spatial.linear import affine_to_sitk
 
