@@ -23,3 +23,7 @@ def test_a_generator_that_ignores_the_fixed_scan_leaks_nothing():
     assert geometry_leakage(
         lambda fixed: moving + fixed.mean(), _image(0), SPACING
     ) == pytest.approx(0, abs=3)
+
+
+def test_an_empty_picture_leaks_nothing():
+    assert geometry_leakage(lambda fixed: fixed * 0.0 - 1.0, _image(0), SPACING) == 0.0

@@ -44,8 +44,11 @@ def _shifted(image: Tensor, shift_mm: float, spacing_mm: Spacing) -> Tensor:
 
 
 def _lowest_point(positions: list[float], values: list[float]) -> float:
-    """Where the parabola through the lowest value and its neighbours has its vertex."""
-    lowest = min(range(len(values)), key=values.__getitem__)
+    """Where the parabola through the lowest value and its neighbours has its vertex.
+
+    Of equal values, as of an empty picture, the one nearest to 0 is the lowest.
+    """
+    lowest = min(range(len(values)), key=lambda i: (values[i], abs(positions[i])))
     if lowest in (0, len(values) - 1):
         return positions[lowest]
     before, here, after = values[lowest - 1 : lowest + 2]
