@@ -63,4 +63,4 @@ def test_the_moving_scan_is_seen_through_the_linear_part(bundle: Bundle) -> None
 
     matrix = translation((500.0, 500.0, 500.0))
     assert leakage(bundle, masked, away, matrix) == pytest.approx(100, abs=5)
-    assert leakage(bundle, masked, away) == 0.0
+    assert leakage(bundle, masked, away) == pytest.approx(0, abs=5)
