@@ -230,7 +230,7 @@ def test_an_exported_study_needs_no_names(tmp_path: Path) -> None:
     work = read_worklist(tmp_path)
     assert [case.name for case in work.cases] == ["P1/non-contrast", "P1/arterial", "P1/delayed"]
     assert {case.fixed.image.name for case in work.cases} == {"SE0004"}
-    assert work.remark() == "Series left out, which are no axial scans: localizer (1)."
+    assert work.remark() == "Series left out: localizer (1)."
 
 
 def test_series_that_leave_the_fixed_scan_open_are_listed(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_what_is_left_out_of_a_folder_is_told_in_one_line(tmp_path: Path) -> Non
             path.write_bytes(b"voxels")
     result = invoke("--input", tmp_path / "in", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "Series left out, which are no axial scans: localizer (2).\n" in result.output
+    assert "Series left out: localizer (2).\n" in result.output
 
 
 @pytest.mark.parametrize(

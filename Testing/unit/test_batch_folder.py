@@ -68,7 +68,7 @@ def test_descriptions_tell_the_phases_and_what_is_no_scan_is_left_out(
         (f"'{number} {description}', 12 slices", phase)
         for number, (description, phase) in enumerate(PHASES, start=11)
     ]
-    assert sorted(one.no_scan for one in found.left_out) == [
+    assert sorted(one.kind for one in found.left_out) == [
         "localizer",
         "not axial",
         "screen capture",

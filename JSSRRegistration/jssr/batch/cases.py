@@ -43,7 +43,7 @@ class Unusable:
 
 @dataclass(frozen=True)
 class Worklist:
-    """What a batch has to do; ``left_out`` counts the series that are no scans by their kind."""
+    """What a batch has to do; ``left_out`` counts the series that are not used, by kind."""
 
     cases: list[Case]
     unusable: list[Unusable]
@@ -54,7 +54,7 @@ class Worklist:
         if not self.left_out:
             return ""
         kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(self.left_out.items()))
-        return f"Series left out, which are no axial scans: {kinds}."
+        return f"Series left out: {kinds}."
 
 
 def read_worklist(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> Worklist:
@@ -90,7 +90,7 @@ def read_worklist(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> Wor
         if len(unusable) > _TOLD:
             told.append(f"and so on for {counted(len(unusable) - _TOLD, 'more patient')}")
         raise InputError(f"'{source}' cannot be used: {'; '.join(told)}.")
-    left_out = Counter(series.no_scan for study in studies for series in study.left_out)
+    left_out = Counter(series.kind for study in studies for series in study.left_out)
     taken: set[str] = set()
     return Worklist(_unique(cases, taken), _unique(unusable, taken), left_out)
 
@@ -140,7 +140,7 @@ def _found(study: Study) -> str:
         for scan in study.scans
         if scan.title
     ]
-    out = [f"'{series.title}', {series.no_scan}" for series in study.left_out]
+    out = [f"'{series.title}', {series.kind}" for series in study.left_out]
     parts = [
         f"{what}: {'; '.join(lines)}"
         for what, lines in (("series", found), ("left out", out))

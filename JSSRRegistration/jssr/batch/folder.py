@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jssr.batch.study import ScanFile, Study
+from jssr.batch.reconstructions import Found, one_of_each
+from jssr.batch.study import LeftOut, ScanFile, Study
 from jssr.errors import InputError, counted
 from jssr.io.dicom import is_dicom, list_series
 from jssr.io.dicom_series import DicomSeries
@@ -31,26 +32,27 @@ def read_folder(root: Path) -> list[Study]:
 
 def _study(folder: Path) -> Study:
     patient = _printable(folder.name)
-    scans: list[ScanFile] = []
-    left_out: list[DicomSeries] = []
+    found: list[Found] = []
+    left_out: list[LeftOut] = []
     try:
         for path in _images(folder):
             names = path.relative_to(folder).parts[::-1]
             series = None if path.is_file() else _series(path)
             if series is None:
-                scans.append(ScanFile(patient, path, _phase(names)))
+                found.append(Found(ScanFile(patient, path, _phase(names))))
                 continue
-            scans += _scans(patient, path, names, [one for one in series if not one.no_scan])
-            left_out += [one for one in series if one.no_scan]
+            found += _scans(patient, path, names, [one for one in series if not one.no_scan])
+            left_out += [LeftOut(one.title, one.no_scan) for one in series if one.no_scan]
     except OSError as error:
         fault = f"has files that cannot be read ({error.strerror or error}); check the permissions"
         return Study(patient, (), fault=fault)
-    return Study(patient, tuple(scans), tuple(left_out))
+    scans, doubles = one_of_each(found)
+    return Study(patient, scans, (*left_out, *doubles))
 
 
 def _scans(
     patient: str, folder: Path, names: tuple[str, ...], series: list[DicomSeries]
-) -> list[ScanFile]:
+) -> list[Found]:
     """The scans in one folder, whose name tells the phase before the description if it has one."""
     scans = []
     for one in series:
@@ -58,7 +60,7 @@ def _scans(
         texts = (*names[:1], one.description, *names[1:]) if alone else (one.description, *names)
         title = f"'{one.title}', {counted(sum(s.frames for s in one.slices), 'slice')}"
         image = folder if alone else one.slices[0].path
-        scans.append(ScanFile(patient, image, _phase(texts), title=title))
+        scans.append(Found(ScanFile(patient, image, _phase(texts), title=title), one))
     return scans
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jssr.io.dicom import is_dicom
-from jssr.io.dicom_series import DicomSeries
 from jssr.labels import Phase
 
 
@@ -36,14 +35,18 @@ class ScanFile:
 
 
 @dataclass(frozen=True)
-class Study:
-    """What there is of a patient.
+class LeftOut:
+    """A DICOM series that is not registered; ``kind`` says what it is instead of a scan to use."""
 
-    ``left_out`` are the series that are no scans. ``fault`` tells why it could not be looked
-    through.
-    """
+    title: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Study:
+    """What there is of a patient; ``fault`` tells why it could not be looked through."""
 
     patient: str
     scans: tuple[ScanFile, ...]
-    left_out: tuple[DicomSeries, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     fault: str = ""

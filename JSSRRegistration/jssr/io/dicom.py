@@ -21,6 +21,7 @@ _SERIES_UID, _SERIES_NUMBER = "0020|000e", "0020|0011"
 _DESCRIPTION, _PROTOCOL = "0008|103e", "0018|1030"
 _STORAGE, _IMAGE_TYPE, _MODALITY = "0008|0016", "0008|0008", "0008|0060"
 _POSITION, _ORIENTATION = "0020|0032", "0020|0037"
+_ACQUIRED, _ACQUIRED_DATE, _ACQUIRED_TIME = "0008|002a", "0008|0022", "0008|0032"
 _CT_IMAGE_STORAGE = b"1.2.840.10008.5.1.4.1.1.2"
 _MAGIC_OFFSET, _MAGIC = 128, b"DICM"
 _META_BYTES = 1024
@@ -152,7 +153,13 @@ def _slice(path: Path, header: sitk.ImageFileReader) -> DicomSlice:
         (size[0], size[1]),
         (spacing[0], spacing[1]),
         size[2] if len(size) > 2 else 1,
+        _acquired(header),
     )
+
+
+def _acquired(header: sitk.ImageFileReader) -> str:
+    time = _tag(header, _ACQUIRED_TIME)
+    return _tag(header, _ACQUIRED) or (time and _tag(header, _ACQUIRED_DATE) + time)
 
 
 def _tag(header: sitk.ImageFileReader, key: str) -> str:

@@ -16,7 +16,8 @@ class DicomSlice:
     """One image file: its place in LPS mm, its axes (row then column), and its voxels' layout.
 
     ``frames`` is more than 1 for an enhanced (multi-frame) file. ``storage`` is the UID of its kind
-    of object, ``image_type`` the values that tell originals, reformats and localizers apart.
+    of object, ``image_type`` the values that tell originals, reformats and localizers apart,
+    ``acquired`` the digits of the date and the time, empty where the file has no time.
     """
 
     path: Path
@@ -28,6 +29,7 @@ class DicomSlice:
     size: tuple[int, int]
     spacing_mm: tuple[float, float]
     frames: int
+    acquired: str
 
     @property
     def placed(self) -> bool:
@@ -51,6 +53,16 @@ class DicomSeries:
     def title(self) -> str:
         """Number and description."""
         return " ".join(part for part in (self.number, self.description) if part) or "unnamed"
+
+    def same_acquisition(self, other: "DicomSeries") -> bool:
+        """Whether both were made of the same rotations; false where a slice does not tell its time.
+
+        A scanner takes one thing at a time, so one acquisition's reconstructions overlap in time.
+        """
+        mine, theirs = ([one.acquired for one in each.slices] for each in (self, other))
+        if not all(mine) or not all(theirs):
+            return False
+        return min(mine) <= max(theirs) and min(theirs) <= max(mine)
 
     @property
     def no_scan(self) -> str:
