@@ -46,11 +46,15 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         with OutputFolder(arguments.output) as folder:
+            methods = choose_methods(arguments.methods)
+            absent = next(filter(None, (method.missing() for method in methods)), None)
+            if absent is not None:
+                raise InputError(absent)
             rows = []
             images = [read_scan(path) for path in arguments.scans]
             grids = [Geometry.of(image) for image in images]
             regions = points_of(images[0])
-            for method in choose_methods(arguments.methods):
+            for method in methods:
                 transforms = around(method, arguments.scans, folder, arguments.threads)
                 for region, points in regions.items():
                     row = {"method": method.name, "region": region}
@@ -80,9 +84,6 @@ def around(
     method: Method, scans: Sequence[Path], folder: Path, threads: int
 ) -> list[SpatialTransform]:
     """From each scan to the next, and from the last to the first."""
-    absent = method.missing()
-    if absent is not None:
-        raise InputError(absent)
     transforms = []
     for fixed, moving in zip(scans, [*scans[1:], scans[0]], strict=True):
         with tempfile.TemporaryDirectory(prefix=".run-", dir=folder) as scratch:

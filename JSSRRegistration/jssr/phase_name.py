@@ -7,23 +7,32 @@ from jssr.errors import InputError
 from jssr.labels import Phase
 
 AUTO = "auto"
+_WITH = r"(?:with|w/?|mit|avec)"
+_WITHOUT = r"(?:without|w/?o|w/out|ohne|sans|sin)"
+# Only without these a scan is non-contrast: without artefacts it need not be.
+_AGENT = r"(?:oral\W+)?(?:iv|i\.?v|contrast\w*|c|km|kontrast\w*|inj\w*|enh\w*|mdc|pdc)"
+_AND = r"\W*(?:and|und|u|et|y|or|then)?\W*"
+# An examination of both, as in "ABD W/WO CONTRAST", says nothing of one series.
+_BOTH = (
+    rf"{_WITH}{_AND}{_WITHOUT}|{_WITHOUT}{_AND}{_WITH}"
+    rf"|(?:plain|nativ\w*|non\W*contrast){_AND}(?:{_WITH}\W*)?(?:contrast|km|kontrast\w*)"
+)
 _WORDS: dict[Phase, str] = {
     Phase.NON_CONTRAST: (
-        r"(?:non|pre).?contrast|non.?enhanced|non.?ce|un.?enhanced|without|w/?o|nativ\w*|plain"
-        r"|nc|ncct|ncect|nect|ohne|sans"
+        r"(?:non?|pre)\W*con(?:trast)?|non.?enhanced|non.?ce|un.?enh\w*|nativ\w*|plain"
+        rf"|nc|ncct|ncect|nect|{_WITHOUT}(?=\W*$|\W+{_AGENT})"
     ),
     Phase.ARTERIAL: r"art|\w*art[eé]ri\w*|hap|eap|lap|pancreatic",
     Phase.PORTAL_VENOUS: (
         r"port|porta|porta[el]\w*|porto\w*|pv|pvp|vp|ven|vei?n(?:o|ö|eu)\w*|nephro(?:gra|gen)\w*"
     ),
-    Phase.DELAYED: r"delay\w*|dp|equil\w*|excret\w*",
+    Phase.DELAYED: r"delay\w*|dp|equil\w*|excr[eé]t\w*",
 }
-# The arterial phase may be late too, so these count only where no phase is named.
+# The arterial phase may be late too, so these count only where no phase is named; late venous may
+# be either.
 _LATE = r"late|spat|sp(?:ä|ae)t\w*|tard\w*"
-# An examination of both, as in "ABD W/WO CONTRAST", says nothing of one series.
-_WITH, _WITHOUT = r"(?:with|w|mit)", r"(?:without|w/?o|ohne)"
-_AND = r"\W*(?:and|und)?\W*"
-_BOTH = rf"{_WITH}{_AND}{_WITHOUT}|{_WITHOUT}{_AND}{_WITH}"
+# Beside a phase it is the time after injection, as in "PV 70s DELAY".
+_SECONDS_OF_DELAY = r"(?i)\d+\s*s(?:ec\w*)?\s*delay\w*|delay\w*\W*\d+\s*s(?:ec\w*)?(?![^\W_])"
 
 
 def phase_from_name(text: str) -> Phase | None:
@@ -34,8 +43,10 @@ def phase_from_name(text: str) -> Phase | None:
     """
     words = _words(text)
     named = _named(words)
-    if not named and re.search(_whole(_LATE), words):
-        return Phase.DELAYED
+    if len(named) > 1:
+        named = _named(_words(re.sub(_SECONDS_OF_DELAY, " ", text)))
+    if re.search(_whole(_LATE), words):
+        named = [Phase.DELAYED] if not named else [p for p in named if p is not Phase.PORTAL_VENOUS]
     return named[0] if len(named) == 1 else None
 
 

@@ -74,3 +74,13 @@ def test_a_missing_scan_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and "none.nii.gz" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_program_that_is_missing_is_told_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    none = tmp_path / "none.nii.gz"
+    done = run(none, none, none, "--methods", "identity,deeds", "--output", tmp_path / "out")
+    assert done.returncode == 1 and "linearBCV" in done.stderr
+    assert not (tmp_path / "out").exists()

@@ -288,6 +288,15 @@ def test_scans_without_a_liver_are_doubted(
     assert reason.startswith("hardly any liver is") and said in reason
 
 
+def test_scans_that_look_alike_are_doubted_where_only_one_shows_a_liver() -> None:
+    """So alike that organs are not asked, which tell it otherwise."""
+    liver = replace(LIVER, fixed_volume_ml=900.0, moving_volume_ml=5.0)
+    verdict = judge(replace(GOOD, organs=(liver,), similarity_after=0.9))
+    assert verdict.level is VerdictLevel.DOUBTFUL
+    (reason,) = verdict.reasons
+    assert "found in the moving scan, so" in reason
+
+
 def test_a_little_liver_is_enough() -> None:
     """As where the field of view ends below its dome."""
     assert judge(with_organ(fixed_volume_ml=121.0, moving_volume_ml=36.0)) == judge(GOOD)

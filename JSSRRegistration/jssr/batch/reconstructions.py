@@ -3,13 +3,17 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from jssr.batch.study import LeftOut, ScanFile
 from jssr.io.dicom_series import DicomSeries
 
-_KIND = "another reconstruction of the same scan"
-# Kernels for lung and bone make soft tissue noisy.
-_SHARP = re.compile(r"lung|lunge|pulmo\w*|bone|knochen", re.IGNORECASE)
+# Kernels for lung and bone make soft tissue noisy; what dual energy and projections show is no HU.
+_SPECIAL = re.compile(
+    r"(?<![^\W\d_])(?:lung\w*|poumon|pulm\w*|bone|knochen|spine|os|osseux|hueso|sharp"
+    r"|mip|minip|vnc|iod\w*|jod\w*|mono\w*|kev|overlay|fusion)(?![^\W\d_])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -23,27 +27,54 @@ class Found:
 def one_of_each(found: Sequence[Found]) -> tuple[tuple[ScanFile, ...], tuple[LeftOut, ...]]:
     """Scanners store one acquisition several times, as in slices of 1 and of 5 mm.
 
-    Series of one known phase that were acquired at the same time are one scan. The one with the
-    most slices is taken, but one for lung or bone only where there is no other.
+    Series of one known phase that were acquired at the same time and show the same stretch of the
+    body are one scan. The one with the most slices is taken, but one for lung or bone, a projection
+    or a picture of dual energy only where there is no other. Where that does not decide, and where
+    phases share their times, which somebody has then blanked, all stay.
     """
+    if _times_are_blanked(found):
+        return tuple(one.scan for one in found), ()
     taken: list[Found] = []
     doubles: list[LeftOut] = []
     for one in sorted(found, key=_preference):
-        if one.series is not None and any(_same(one, other) for other in taken):
-            doubles.append(LeftOut(one.series.title, _KIND))
-        else:
+        better = next((other for other in taken if _is_double(one, other)), None)
+        if one.series is None or better is None or better.series is None:
             taken.append(one)
+        else:
+            kind = f"another reconstruction of '{better.series.title}'"
+            doubles.append(LeftOut(one.series.title, kind))
     return tuple(one.scan for one in found if one in taken), tuple(doubles)
 
 
-def _same(one: Found, other: Found) -> bool:
-    if one.series is None or other.series is None or one.scan.phase is None:
+def _times_are_blanked(found: Sequence[Found]) -> bool:
+    known = [one for one in found if one.scan.phase is not None]
+    return any(
+        one.scan.phase is not other.scan.phase and _same_time(one, other)
+        for one, other in combinations(known, 2)
+    )
+
+
+def _is_double(one: Found, other: Found) -> bool:
+    return (
+        one.scan.phase is not None
+        and one.scan.phase is other.scan.phase
+        and _same_time(one, other)
+        and one.series is not None
+        and other.series is not None
+        and one.series.same_extent(other.series)
+        and _preference(one) != _preference(other)
+    )
+
+
+def _same_time(one: Found, other: Found) -> bool:
+    if one.series is None or other.series is None:
         return False
-    return one.scan.phase is other.scan.phase and one.series.same_acquisition(other.series)
+    return one.series.same_acquisition(other.series)
 
 
 def _preference(found: Found) -> tuple[bool, int]:
     if found.series is None:
         return False, 0
-    sharp = _SHARP.search(found.series.description) is not None
-    return sharp, -sum(one.frames for one in found.series.slices)
+    slices = found.series.slices
+    told = " ".join((found.series.description, *slices[0].image_type))
+    return _SPECIAL.search(told) is not None, -sum(one.frames for one in slices)

@@ -30,6 +30,7 @@ _STORED_SERIES_UID = re.compile(rb"\x20\x00\x0e\x00.{4}([\d.]+)[^\d.]", re.DOTAL
 _STORED_POSITION = re.compile(
     rb"\x20\x00\x32\x00.{4}([-+.\deE ]+\\[-+.\deE ]+\\[-+.\deE ]+)", re.DOTALL
 )
+_DATE_AND_TIME = re.compile(r"\d{8}(\d{6}(?:\.\d+)?)")
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
 _SHIFT_TOLERANCE = 0.01
 
@@ -157,9 +158,11 @@ def _slice(path: Path, header: sitk.ImageFileReader) -> DicomSlice:
     )
 
 
-def _acquired(header: sitk.ImageFileReader) -> str:
-    time = _tag(header, _ACQUIRED_TIME)
-    return _tag(header, _ACQUIRED) or (time and _tag(header, _ACQUIRED_DATE) + time)
+def _acquired(header: sitk.ImageFileReader) -> float | None:
+    both = _tag(header, _ACQUIRED) or _tag(header, _ACQUIRED_DATE) + _tag(header, _ACQUIRED_TIME)
+    told = _DATE_AND_TIME.match(both)
+    # Whoever takes names away often sets the time to midnight.
+    return float(told[0]) if told and float(told[1]) > 0 else None
 
 
 def _tag(header: sitk.ImageFileReader, key: str) -> str:

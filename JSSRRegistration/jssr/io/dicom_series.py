@@ -17,7 +17,7 @@ class DicomSlice:
 
     ``frames`` is more than 1 for an enhanced (multi-frame) file. ``storage`` is the UID of its kind
     of object, ``image_type`` the values that tell originals, reformats and localizers apart,
-    ``acquired`` the digits of the date and the time, empty where the file has no time.
+    ``acquired`` the date and the time as one number, ``None`` where the file tells no time of day.
     """
 
     path: Path
@@ -29,7 +29,7 @@ class DicomSlice:
     size: tuple[int, int]
     spacing_mm: tuple[float, float]
     frames: int
-    acquired: str
+    acquired: float | None
 
     @property
     def placed(self) -> bool:
@@ -59,10 +59,34 @@ class DicomSeries:
 
         A scanner takes one thing at a time, so one acquisition's reconstructions overlap in time.
         """
-        mine, theirs = ([one.acquired for one in each.slices] for each in (self, other))
-        if not all(mine) or not all(theirs):
+        mine, theirs = self._times(), other._times()
+        if mine is None or theirs is None:
             return False
-        return min(mine) <= max(theirs) and min(theirs) <= max(mine)
+        return mine[0] <= theirs[1] and theirs[0] <= mine[1]
+
+    def same_extent(self, other: "DicomSeries") -> bool:
+        """Whether both reach from one slice to one slice, to within the thicker slices' distance.
+
+        False for enhanced files and where a slice does not tell its place.
+        """
+        mine, theirs = self._extent_mm(), other._extent_mm()
+        if mine is None or theirs is None:
+            return False
+        tolerance_mm = max(mine[2], theirs[2])
+        return all(abs(mine[end] - theirs[end]) <= tolerance_mm for end in (0, 1))
+
+    def _times(self) -> tuple[float, float] | None:
+        times = [one.acquired for one in self.slices if one.acquired is not None]
+        return (min(times), max(times)) if len(times) == len(self.slices) else None
+
+    def _extent_mm(self) -> tuple[float, float, float] | None:
+        """From where to where along its normal, and the mean distance of its slices."""
+        if len(self.slices) < 2 or not all(one.placed for one in self.slices):
+            return None
+        normal = normal_of(self.slices[0])
+        along = np.array([one.position_mm for one in self.slices]) @ normal
+        low, high = float(along.min()), float(along.max())
+        return low, high, (high - low) / (len(along) - 1)
 
     @property
     def no_scan(self) -> str:

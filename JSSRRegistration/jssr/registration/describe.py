@@ -53,7 +53,7 @@ def describe(path: Path | None) -> list[Section]:
         found = [metrics for metrics in several if metrics.is_file()]
         if found:
             return [section for metrics in found for section in describe_result(metrics)]
-        series = list_series(path)
+        series = list_series(path, skip_damaged=True) or list_series(path)
         if not series:
             return [_written(path)]
         if len(series) > 1:

@@ -51,8 +51,9 @@ def judge(metrics: Metrics) -> Verdict:
     doubts: list[str] = []
     _judge_images(metrics, failures, doubts)
     _judge_deformation(metrics, failures, doubts)
-    _judge_view(metrics.organs, doubts)
-    if metrics.similarity_after < _SURELY_ALIKE:
+    labels_count = metrics.similarity_after < _SURELY_ALIKE
+    _judge_view(metrics.organs, doubts, told_by_organs=labels_count)
+    if labels_count:
         for organ in metrics.organs:
             _judge_organ(organ, failures, doubts)
     level = VerdictLevel.GOOD
@@ -81,12 +82,13 @@ def _judge_images(metrics: Metrics, failures: list[str], doubts: list[str]) -> N
         doubts.append("no deformation made the scans look more alike than the rigid alignment")
 
 
-def _judge_view(organs: Sequence[OrganFigures], doubts: list[str]) -> None:
+def _judge_view(organs: Sequence[OrganFigures], doubts: list[str], *, told_by_organs: bool) -> None:
     liver = next((organ for organ in organs if organ.name == "liver"), None)
     fixed_ml, moving_ml = (liver.fixed_volume_ml, liver.moving_volume_ml) if liver else (0.0, 0.0)
     absent = ["fixed"] if fixed_ml < _LEAST_LIVER_ML else []
-    # Beside a whole liver of the fixed scan it is told how much of that is found.
-    if moving_ml < _LEAST_LIVER_ML and fixed_ml < _LEAST_JUDGING_ML["liver"]:
+    # Of a whole liver of the fixed scan it is told how much the moving one shows.
+    told = told_by_organs and fixed_ml >= _LEAST_JUDGING_ML["liver"]
+    if moving_ml < _LEAST_LIVER_ML and not told:
         absent.append("moving")
     if absent:
         doubts.append(
