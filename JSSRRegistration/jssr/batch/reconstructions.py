@@ -47,29 +47,22 @@ def one_of_each(found: Sequence[Found]) -> tuple[tuple[ScanFile, ...], tuple[Lef
 
 
 def _times_are_blanked(found: Sequence[Found]) -> bool:
-    known = [one for one in found if one.scan.phase is not None]
+    known = [(one.scan.phase, one.series) for one in found if one.series and one.scan.phase]
     return any(
-        one.scan.phase is not other.scan.phase and _same_time(one, other)
-        for one, other in combinations(known, 2)
+        phase is not other_phase and series.same_acquisition(other)
+        for (phase, series), (other_phase, other) in combinations(known, 2)
     )
 
 
 def _is_double(one: Found, other: Found) -> bool:
+    if one.series is None or other.series is None or one.scan.phase is None:
+        return False
     return (
-        one.scan.phase is not None
-        and one.scan.phase is other.scan.phase
-        and _same_time(one, other)
-        and one.series is not None
-        and other.series is not None
+        one.scan.phase is other.scan.phase
+        and one.series.same_acquisition(other.series)
         and one.series.same_extent(other.series)
         and _preference(one) != _preference(other)
     )
-
-
-def _same_time(one: Found, other: Found) -> bool:
-    if one.series is None or other.series is None:
-        return False
-    return one.series.same_acquisition(other.series)
 
 
 def _preference(found: Found) -> tuple[bool, int]:
