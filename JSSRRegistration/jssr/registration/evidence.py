@@ -74,6 +74,11 @@ class Evidence:
     shape_zyx: tuple[int, int, int]
     spacing_mm: float
 
+    @property
+    def contrasts(self) -> list[int]:
+        """Which features are local contrast."""
+        return [feature for feature, channel in enumerate(self.like) if channel == _RAW[-1]]
+
     def index_xyz(self, points: torch.Tensor) -> torch.Tensor:
         """Where rows of ``values`` lie on the grid, ``(n, 3)``."""
         _, height, width = self.shape_zyx

@@ -6,7 +6,7 @@ import torch
 
 from jssr.registration.evidence import BothScans, Evidence
 from jssr.spatial.jacobian import jacobian_determinant
-from jssr.spatial.warp import Spacing, sample
+from jssr.spatial.warp import Spacing, isotropic, sample
 
 _LABEL_WEIGHT = 0.01
 _LESION_WEIGHT = 0.002
@@ -30,6 +30,8 @@ class Objective:
         bending_weight: of the squared second derivatives of the displacement, made free of units
             by the grid's spacing.
         lesion: ``(1, 1, z, y, x)`` on the fields' grid, S's lesions of the fixed scan.
+        trust: of each scan's features, ``(1, features, z, y, x)`` on the fields' grid: factors of
+            their weights, or None to trust all alike.
     """
 
     evidence: BothScans
@@ -37,6 +39,7 @@ class Objective:
     margin_mm: float
     bending_weight: float
     lesion: torch.Tensor
+    trust: BothWays | tuple[None, None] = (None, None)
 
     def drawn(self, count: int, random: torch.Generator) -> BothWays:
         """That many random points of each scan."""
@@ -49,10 +52,10 @@ class Objective:
     def __call__(self, fields: BothWays, points: BothWays) -> torch.Tensor:
         """The objective at ``points``, as :meth:`drawn` draws them; a scalar."""
         loss = fields[0].new_zeros(())
-        spacing = (self.spacing_mm, self.spacing_mm, self.spacing_mm)
-        ways = (self.evidence, tuple(reversed(self.evidence)))
-        for (here, other), field, chosen in zip(ways, fields, points, strict=True):
-            loss = loss + self._difference(here, other, field, chosen) / 2
+        spacing = isotropic(self.spacing_mm)
+        matches = self.matches(fields, points)
+        for field, match, trust in zip(fields, matches, self.trust, strict=True):
+            loss = loss + _difference(match, trust) / 2
             loss = loss + self.bending_weight * bending(field, spacing) / 2
         size = self.lesion.sum()
         if bool(size > 0):
@@ -60,31 +63,60 @@ class Objective:
             loss = loss + _LESION_WEIGHT * (change * self.lesion[:, 0]).sum() / size
         return loss
 
-    def _difference(
+    def matches(self, fields: BothWays, points: BothWays) -> tuple["Match", "Match"]:
+        """Where the fields send points of each scan, and what is found there."""
+        there = self._match(self.evidence[0], self.evidence[1], fields[0], points[0])
+        return there, self._match(self.evidence[1], self.evidence[0], fields[1], points[1])
+
+    def _match(
         self, here: Evidence, other: Evidence, field: torch.Tensor, chosen: torch.Tensor
-    ) -> torch.Tensor:
-        """How points of one scan and where the field sends them differ, features and labels.
-
-        A point counts where the other scan is seen as deeply as here. Else those that a field of
-        view cuts off would count once they are matched wrongly, inside of it, and not where they
-        belong; of a place near the end of one scan the other's points tell as much.
-
-        Args:
-            chosen: rows of ``here.values``.
-        """
+    ) -> "Match":
         points, wanted = here.index_xyz(chosen), here.values.index_select(0, chosen).float()
-        on_field = ((points + 0.5) * here.spacing_mm + self.margin_mm) / self.spacing_mm - 0.5
-        displacement = sample(field, on_field.t().reshape(1, 3, -1, 1, 1))[0, :, :, 0, 0].t()
-        found = other.at(points + displacement / here.spacing_mm)
+        place = ((points + 0.5) * here.spacing_mm + self.margin_mm) / self.spacing_mm - 0.5
+        found = other.at(points + at_places(field, place) / here.spacing_mm)
         seen = (found[:, -1].detach() > wanted[:, -1] - _DEPTH_NOISE).float()
-        features = len(here.like)
-        squared = (found[:, :features] - wanted[:, here.like]).square() @ here.weights
-        loss = (squared * seen).sum() / seen.sum().clamp_min(1.0)
-        labels, truth = (values[:, features:-1] * seen[:, None] for values in (found, wanted))
-        if labels.shape[1] > 0:
-            shared = 2 * (labels * truth).sum(dim=0) + 1.0
-            loss = loss + _LABEL_WEIGHT * (1 - shared / (labels.sum(0) + truth.sum(0) + 1.0)).mean()
-        return loss
+        return Match(here, place, wanted, found, seen)
+
+
+@dataclass(frozen=True)
+class Match:
+    """Points of one scan and what the other one shows where a field sends them.
+
+    A point counts where the other scan is seen as deeply as here. Else those that a field of view
+    cuts off would count once they are matched wrongly, inside of it, and not where they belong; of
+    a place near the end of one scan the other's points tell as much.
+
+    Attributes:
+        here: what the scan itself shows.
+        place: ``(n, 3)``, where on the fields' grid they lie, in voxels.
+        wanted, found: ``(n, channels)``, rows of the evidence's values here and there.
+        seen: ``(n,)``, 1 where a point counts.
+    """
+
+    here: Evidence
+    place: torch.Tensor
+    wanted: torch.Tensor
+    found: torch.Tensor
+    seen: torch.Tensor
+
+
+def at_places(volume: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """A volume ``(1, c, z, y, x)``, trilinear, at ``(n, 3)`` indices: ``(n, c)``."""
+    return sample(volume, place.t().reshape(1, 3, -1, 1, 1))[0, :, :, 0, 0].t()
+
+
+def _difference(match: Match, trust: torch.Tensor | None) -> torch.Tensor:
+    """How features and labels differ where they are seen."""
+    features, seen = len(match.here.like), match.seen
+    squared = (match.found[:, :features] - match.wanted[:, match.here.like]).square()
+    if trust is not None:
+        squared = squared * at_places(trust, match.place)
+    loss = (squared @ match.here.weights * seen).sum() / seen.sum().clamp_min(1.0)
+    found, wanted = (both[:, features:-1] * seen[:, None] for both in (match.found, match.wanted))
+    if found.shape[1] > 0:
+        shared = 2 * (found * wanted).sum(dim=0) + 1.0
+        loss = loss + _LABEL_WEIGHT * (1 - shared / (found.sum(0) + wanted.sum(0) + 1.0)).mean()
+    return loss
 
 
 def bending(displacement_mm: torch.Tensor, spacing: Spacing) -> torch.Tensor:

@@ -10,6 +10,7 @@ from jssr.bundle.load import Bundle
 from jssr.labels import label_index
 from jssr.memory import return_unused
 from jssr.registration.adam import Adam
+from jssr.registration.agreement import trusting
 from jssr.registration.evidence import BothScans, coarse_evidence, fine_evidence
 from jssr.registration.inference import Displacements, Pair, Scans, taper
 from jssr.registration.objective import BothWays, Objective
@@ -24,18 +25,23 @@ _FIRST_SEED = 20200823
 
 @dataclass(frozen=True)
 class _Level:
-    """One velocity grid: its coarseness in working voxels, and how it is searched."""
+    """One velocity grid: its coarseness in working voxels, and how it is searched.
+
+    ``trusting`` levels weigh contrast by how well it agrees at their start, which asks for a start
+    near the answer.
+    """
 
     factor: int
     iterations: int
     rate_mm: float
     bending_weight: float
+    trusting: bool
 
 
 # The first level compares what the working grid shows, the second what a finer one shows.
 _PLANS = {
-    Refine.FAST: (_Level(8, 30, 2.0, 0.3), _Level(4, 60, 1.0, 2.0)),
-    Refine.FULL: (_Level(8, 80, 2.0, 0.3), _Level(4, 200, 1.0, 2.0)),
+    Refine.FAST: (_Level(8, 30, 2.0, 0.3, False), _Level(4, 60, 1.0, 2.0, True)),
+    Refine.FULL: (_Level(8, 80, 2.0, 0.3, False), _Level(4, 200, 1.0, 2.0, True)),
 }
 
 
@@ -165,18 +171,17 @@ def _improved(
         return fields
     shape = list(fields[0].shape[2:])
     coarser = [2 * n // level.factor for n in shape]
-    search = _Search(
-        Objective(
-            evidence=evidence,
-            spacing_mm=space.spacing_mm * level.factor,
-            margin_mm=space.margin_mm,
-            bending_weight=level.bending_weight,
-            lesion=F.avg_pool3d(space.lesion, level.factor),
-        ),
-        start=(resample_field(fields[0], coarser), resample_field(fields[1], coarser)),
-        free=-F.max_pool3d(-space.free, level.factor),
-        level=level,
+    start = resample_field(fields[0], coarser), resample_field(fields[1], coarser)
+    objective = Objective(
+        evidence=evidence,
+        spacing_mm=space.spacing_mm * level.factor,
+        margin_mm=space.margin_mm,
+        bending_weight=level.bending_weight,
+        lesion=F.avg_pool3d(space.lesion, level.factor),
     )
+    if level.trusting:
+        objective = trusting(objective, start, random)
+    search = _Search(objective, start, -F.max_pool3d(-space.free, level.factor), level)
     velocity = search.velocity(random, check)
     with torch.no_grad():
         if not search.is_better(velocity, random):
