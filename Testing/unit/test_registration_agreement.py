@@ -13,7 +13,7 @@ from jssr.registration.inference import Pair
 from jssr.registration.objective import BothWays, Objective, at_places
 from jssr.registration.window import to_network
 from sample_bundle import write_untrained_bundle
-from sample_scene import ball, moved_pair, on_field_grid, pair_of, textured_hu
+from sample_scene import ball, cut_below, moved_pair, on_field_grid, pair_of, textured_hu
 
 FACTOR = 4
 HALF = 24
@@ -74,13 +74,15 @@ def test_contrast_turned_around_is_not_trusted(bundle: Bundle) -> None:
     assert left.min() > 4.0
 
 
-def test_points_are_trusted_by_two_on_average(bundle: Bundle) -> None:
-    pair = with_half(textured_hu(1))
+@pytest.mark.parametrize("unseen", [0, 20])
+def test_points_are_trusted_by_two_on_average(bundle: Bundle, unseen: int) -> None:
+    """Of those that both scans show, however few they are."""
+    pair = cut_below(with_half(textured_hu(1)), "moving", unseen)
     found = trusting(objective_of(pair, bundle), still(pair), torch.Generator().manual_seed(1))
     points = found.drawn(100_000, torch.Generator().manual_seed(4))
     for match, trust in zip(found.matches(still(pair), points), found.trust, strict=True):
         assert trust is not None
-        mean = at_places(trust[:, match.here.contrasts], match.place).mean()
+        mean = at_places(trust[:, match.here.contrasts], match.place[match.seen > 0]).mean()
         assert float(mean) == pytest.approx(2.0, rel=0.02)
 
 

@@ -31,14 +31,15 @@ def trusting(objective: Objective, fields: BothWays, random: torch.Generator) ->
 
 
 def _trust(match: Match, shape_zyx: torch.Size) -> torch.Tensor:
-    like, features = match.here.like, match.here.contrasts
-    wanted = match.wanted[:, [like[feature] for feature in features]] * match.seen[:, None]
-    found = match.found[:, features] * match.seen[:, None]
-    sums = torch.cat((wanted * found, wanted.square(), found.square()), dim=1)
-    covariance, fixed, moving = _around(sums, match.place, shape_zyx).chunk(3, dim=1)
-    correlation = (covariance / (fixed * moving).sqrt().clamp_min(1e-6)).clamp(0.0, 1.0)
+    like, features, seen = match.here.like, match.here.contrasts, match.seen > 0
+    wanted = match.wanted[seen][:, [like[feature] for feature in features]]
+    found, place = match.found[seen][:, features], match.place[seen]
+    products = torch.cat((wanted * found, wanted.square(), found.square()), dim=1)
+    covariance, here, there = _around(products, place, shape_zyx).chunk(3, dim=1)
+    correlation = (covariance / (here * there).sqrt().clamp_min(1e-6)).clamp(0.0, 1.0)
     weight = correlation / (1.0 + _LEAST_UNEXPLAINED - correlation.square())
-    weight = weight * (_MEAN_TRUST / at_places(weight, match.place).mean().clamp_min(1e-3))
+    mean = at_places(weight, place).sum() / max(1, found.numel())
+    weight = weight * (_MEAN_TRUST / mean.clamp_min(1e-3))
     trust = weight.new_ones((1, len(like), *shape_zyx))
     trust[:, features] = weight
     return trust

@@ -40,8 +40,8 @@ class _Level:
 
 # The first level compares what the working grid shows, the second what a finer one shows.
 _PLANS = {
-    Refine.FAST: (_Level(8, 30, 2.0, 0.3, False), _Level(4, 60, 1.0, 2.0, True)),
-    Refine.FULL: (_Level(8, 80, 2.0, 0.3, False), _Level(4, 200, 1.0, 2.0, True)),
+    Refine.FAST: (_Level(8, 30, 2.0, 0.3, trusting=False), _Level(4, 60, 1.0, 2.0, trusting=True)),
+    Refine.FULL: (_Level(8, 80, 2.0, 0.3, trusting=False), _Level(4, 200, 1.0, 2.0, trusting=True)),
 }
 
 
