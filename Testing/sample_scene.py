@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import torch
 
+from jssr.bundle.load import Bundle
 from jssr.labels import CLASS_COUNT, label_index
+from jssr.registration.evidence import coarse_evidence
 from jssr.registration.inference import Displacements, Pair, Scans
+from jssr.registration.objective import BothWays, Objective
+from jssr.registration.window import to_network
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import exponentiate_mm, resample_field, smooth_gaussian
 from jssr.spatial.geometry import Geometry
@@ -13,6 +17,8 @@ from jssr.spatial.warp import resize, voxel_coordinates, warp
 
 GRID = Geometry((48, 48, 48), (3.0, 3.0, 3.0), (-72.0, -72.0, 900.0))
 ORGAN = label_index("liver")
+OBJECTIVE_FACTOR = 4
+"""How many voxels of the working grid the fields of :func:`objective_of` are coarsened by."""
 
 
 def textured_hu(seed: int) -> torch.Tensor:
@@ -96,6 +102,25 @@ def no_motion(pair: Pair) -> Displacements:
     z, y, x = pair.field_grid.shape_zyx
     zero = torch.zeros(1, 3, z // 2, y // 2, x // 2)
     return Displacements(zero, zero.clone())
+
+
+def still(pair: Pair) -> BothWays:
+    """Fields that move nothing, on the grid of :func:`objective_of`."""
+    zero = on_field_grid(pair, torch.zeros(1, 3, *pair.grid.shape_zyx), OBJECTIVE_FACTOR)
+    return zero, zero.clone()
+
+
+def objective_of(pair: Pair, bundle: Bundle, bending_weight: float = 0.0) -> Objective:
+    """As if the generator repainted nothing, without lesions."""
+    window = bundle.manifest.window_hu
+    painted = to_network(pair.fixed.hu, window), to_network(pair.moving.hu, window)
+    return Objective(
+        evidence=coarse_evidence(pair, painted, bundle, torch.Generator().manual_seed(0)),
+        spacing_mm=3.0 * OBJECTIVE_FACTOR,
+        margin_mm=3.0 * pair.margin,
+        bending_weight=bending_weight,
+        lesion=torch.zeros(1, 1, *still(pair)[0].shape[2:]),
+    )
 
 
 def _probabilities(organ: torch.Tensor) -> torch.Tensor:

@@ -8,14 +8,21 @@ import torch
 
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.registration.agreement import trusting
-from jssr.registration.evidence import coarse_evidence
 from jssr.registration.inference import Pair
-from jssr.registration.objective import BothWays, Objective, at_places
-from jssr.registration.window import to_network
+from jssr.registration.objective import at_places
 from sample_bundle import write_untrained_bundle
-from sample_scene import ball, cut_below, moved_pair, on_field_grid, pair_of, textured_hu
+from sample_scene import OBJECTIVE_FACTOR as FACTOR
+from sample_scene import (
+    ball,
+    cut_below,
+    moved_pair,
+    objective_of,
+    on_field_grid,
+    pair_of,
+    still,
+    textured_hu,
+)
 
-FACTOR = 4
 HALF = 24
 """Where on the working grid, along x, one half of the moving scan begins to differ."""
 
@@ -23,24 +30,6 @@ HALF = 24
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
-
-
-def objective_of(pair: Pair, bundle: Bundle) -> Objective:
-    """As if the generator repainted nothing, without lesions and bending."""
-    window = bundle.manifest.window_hu
-    painted = to_network(pair.fixed.hu, window), to_network(pair.moving.hu, window)
-    return Objective(
-        evidence=coarse_evidence(pair, painted, bundle, torch.Generator().manual_seed(0)),
-        spacing_mm=3.0 * FACTOR,
-        margin_mm=3.0 * pair.margin,
-        bending_weight=0.0,
-        lesion=torch.zeros(1, 1, *still(pair)[0].shape[2:]),
-    )
-
-
-def still(pair: Pair) -> BothWays:
-    zero = on_field_grid(pair, torch.zeros(1, 3, *pair.grid.shape_zyx), FACTOR)
-    return zero, zero.clone()
 
 
 def trust_in_halves(pair: Pair, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:

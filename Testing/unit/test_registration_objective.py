@@ -7,39 +7,16 @@ import pytest
 import torch
 
 from jssr.bundle.load import Bundle, load_bundle
-from jssr.registration.evidence import coarse_evidence
-from jssr.registration.inference import Pair
 from jssr.registration.objective import BothWays, Objective, bending
-from jssr.registration.window import to_network
 from jssr.registration.working_grid import GridVolume
 from sample_bundle import write_untrained_bundle
-from sample_scene import ball, moved_pair, on_field_grid, pair_of, textured_hu
-
-FACTOR = 4
+from sample_scene import OBJECTIVE_FACTOR as FACTOR
+from sample_scene import ball, moved_pair, objective_of, on_field_grid, pair_of, still, textured_hu
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
-
-
-def objective_of(pair: Pair, bundle: Bundle, bending_weight: float = 0.0) -> Objective:
-    """As if the generator repainted nothing, without lesions."""
-    window = bundle.manifest.window_hu
-    painted = to_network(pair.fixed.hu, window), to_network(pair.moving.hu, window)
-    evidence = coarse_evidence(pair, painted, bundle, torch.Generator().manual_seed(0))
-    return Objective(
-        evidence=evidence,
-        spacing_mm=3.0 * FACTOR,
-        margin_mm=3.0 * pair.margin,
-        bending_weight=bending_weight,
-        lesion=torch.zeros(1, 1, *still(pair)[0].shape[2:]),
-    )
-
-
-def still(pair: Pair) -> BothWays:
-    zero = on_field_grid(pair, torch.zeros(1, 3, *pair.grid.shape_zyx), FACTOR)
-    return zero, zero.clone()
 
 
 def value(objective: Objective, fields: BothWays) -> float:
