@@ -82,7 +82,8 @@ def read_phase_or_auto(text: str) -> Phase | None:
 
 def _unknown(text: str, others: list[str]) -> str:
     known = ", ".join([*others, *(phase.value for phase in Phase)])
-    return f"the phase '{text}' is unknown, write {known}"
+    fault = "names several phases" if len(_named(_words(text))) > 1 else "is unknown"
+    return f"the phase '{text}' {fault}, write {known}"
 
 
 def _named(words: str) -> list[Phase]:

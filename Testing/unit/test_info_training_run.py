@@ -1,5 +1,6 @@
 """The folder of a training run is told as that, from its first step to its last."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ def test_settings_checkpoints_and_how_to_go_on(run: Path) -> None:
         "make a model": f"jssr export {run} --output MODEL",
         "go on if it was stopped": f"jssr train {run / 'config.yaml'} --output {run} --resume",
     }
+
+
+def test_commands_of_a_folder_with_blanks_can_be_pasted(tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    folder.mkdir()
+    (folder / "config.yaml").write_text("seed: 0\n")
+    (folder / "metrics.jsonl").touch()
+    save(folder, Position(step=40))
+    values = values_of(folder)
+    assert shlex.split(values["make a model"]) == [
+        "jssr",
+        "export",
+        str(folder),
+        "--output",
+        "MODEL",
+    ]
+    assert shlex.split(values["go on if it was stopped"])[2:5] == [
+        str(folder / "config.yaml"),
+        "--output",
+        str(folder),
+    ]
 
 
 def test_before_the_first_validation(run: Path) -> None:

@@ -105,11 +105,14 @@ def test_a_phase_may_be_left_open_where_that_is_offered(text: str) -> None:
         read_phase(text)
 
 
-@pytest.mark.parametrize("text", ["purple", "arterial or venous"])
-def test_another_word_is_refused_with_those_that_are_known(text: str) -> None:
-    with pytest.raises(InputError, match=f"phase '{text}' is unknown, write non-contrast"):
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [("purple", "is unknown"), ("arterial or venous", "names several phases")],
+)
+def test_another_word_is_refused_with_those_that_are_known(text: str, fault: str) -> None:
+    with pytest.raises(InputError, match=f"phase '{text}' {fault}, write non-contrast"):
         read_phase(text)
-    with pytest.raises(InputError, match=f"phase '{text}' is unknown, write auto, non-contrast"):
+    with pytest.raises(InputError, match=f"phase '{text}' {fault}, write auto, non-contrast"):
         read_phase_or_auto(text)
 
 

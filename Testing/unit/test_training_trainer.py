@@ -1,6 +1,7 @@
 """The trainer: stages, resume bit for bit, time budget, best checkpoint."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from training_samples import RandomStream, tiny_config
 
-from jssr.errors import InputError
+from jssr.errors import InputError, ResourceError
 from jssr.training import trainer as trainer_module
 from jssr.training.checkpoint import latest_checkpoint, read_position
 from jssr.training.launch import open_fabric
@@ -181,3 +182,16 @@ def test_a_figure_that_validation_does_not_give_is_named(tmp_path):
     assert ending is Ending.FINISHED
     messages = [row["message"] for row in read_figures(tmp_path, "warning")]
     assert any("no tre_livr_mm" in text and "tre_liver_mm" in text for text in messages)
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_checkpoint(tmp_path):
+    """A limit on the size of files stands for the full disk: the system refuses to write on."""
+    config = tiny_config(tmp_path / "run")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(ResourceError, match="There is no space left to write '.*run'"):
+            _train(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list((tmp_path / "run" / "checkpoints").iterdir()) == []

@@ -1,5 +1,6 @@
 """What a folder of ``jssr train`` holds."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,11 @@ def describe_run(folder: Path) -> Section:
             raise InputError(
                 f"The checkpoint '{latest}' is damaged; remove it to go on from the one before."
             ) from error
-        rows.append(("make a model", f"jssr export {folder} --output MODEL"))
-    resume = f"jssr train {folder / SETTINGS_NAME} --output {folder} --resume"
-    rows.append(("go on if it was stopped", resume))
+        rows.append(
+            ("make a model", f"{shlex.join(['jssr', 'export', str(folder)])} --output MODEL")
+        )
+    resume = ["jssr", "train", str(folder / SETTINGS_NAME), "--output", str(folder), "--resume"]
+    rows.append(("go on if it was stopped", shlex.join(resume)))
     return Section("Training run", ("", "value"), rows)
 
 

@@ -37,6 +37,18 @@ def explain_write_failure(error: BaseException | None, path: Path) -> InputError
     return None
 
 
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Raises the sentence of :func:`explain_write_failure` in place of an error that has one."""
+    try:
+        yield
+    except OSError as error:
+        explained = explain_write_failure(error, path)
+        if explained is None:
+            raise
+        raise explained from error
+
+
 def make_folder(path: Path) -> None:
     """Makes the folder ``path`` with its parents, unless it is there.
 
@@ -44,15 +56,10 @@ def make_folder(path: Path) -> None:
         InputError: there is a file of that name, no space or permission, or the name is no Unicode.
     """
     check_name(path)
-    try:
+    with explaining(path):
         if path.is_file():
             raise InputError(f"The output '{path}' is a file; give a folder.")
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        explained = explain_write_failure(error, path)
-        if explained is None:
-            raise
-        raise explained from error
 
 
 @contextmanager
@@ -68,16 +75,12 @@ def whole_file(path: Path) -> Iterator[Path]:
     check_name(path)
     part = path.with_name(f".{os.getpid()}-part-{path.name}")
     try:
-        if not path.parent.is_dir():
-            raise InputError(f"The folder of '{path}' does not exist; make it first.")
-        _create(part, path)
-        yield part
-        os.replace(part, path)
-    except OSError as error:
-        explained = explain_write_failure(error, path)
-        if explained is None:
-            raise
-        raise explained from error
+        with explaining(path):
+            if not path.parent.is_dir():
+                raise InputError(f"The folder of '{path}' does not exist; make it first.")
+            _create(part, path)
+            yield part
+            os.replace(part, path)
     finally:
         with suppress(OSError):  # nothing could be written either
             part.unlink(missing_ok=True)

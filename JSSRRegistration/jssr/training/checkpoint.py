@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -54,11 +54,11 @@ def save_checkpoint(
     temporary = hidden_folder(folder, "writing")
     try:
         for name, module in modules.items():
-            save_file(_contiguous(module.state_dict()), temporary / f"{name}.safetensors")
+            _write(_contiguous(module.state_dict()), temporary / f"{name}.safetensors")
         groups: dict[str, Any] = {}
         for name, optimizer in optimizers.items():
             tensors, groups[name] = _flattened(optimizer)
-            save_file(tensors, temporary / f"optimizer-{name}.safetensors")
+            _write(tensors, temporary / f"optimizer-{name}.safetensors")
         state = {"format": FORMAT, "position": asdict(position), "optimizers": groups}
         (temporary / "state.json").write_text(json.dumps(state, indent=1), "utf-8")
         _flush(temporary)
@@ -130,6 +130,11 @@ def load_optimizer(checkpoint: Path, name: str, optimizer: Optimizer) -> None:
 def with_best(position: Position, value: float) -> Position:
     """The position with itself recorded as the best so far."""
     return replace(position, best_step=position.step, best_value=value)
+
+
+def _write(tensors: dict[str, Tensor], path: Path) -> None:
+    # Python's own writing: a full disk is an OSError then, not one of safetensors'.
+    path.write_bytes(save(tensors))
 
 
 def _contiguous(state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from jssr.errors import InputError
-from jssr.io.atomic import make_folder, whole_file
+from jssr.io.atomic import explaining, make_folder, whole_file
 from jssr.networks import Networks, build_networks
 from jssr.training.averaging import WeightAverage
 from jssr.training.checkpoint import (
@@ -107,7 +107,7 @@ class Trainer:
         """Train to the end, the time budget or a request to stop; always ends on a checkpoint.
 
         Raises:
-            InputError: the run's folder cannot be made or written.
+            InputError: the run's folder cannot be made or written, or its disk is full.
         """
         if self._checkpoint is not None:
             load_module(self._checkpoint, "networks", self._networks)
@@ -121,7 +121,8 @@ class Trainer:
         if self._fabric.is_global_zero:
             self._monitor = Monitor(self._run, self._position.step, self._config.tensorboard)
         try:
-            return self._stages()
+            with explaining(self._run):
+                return self._stages()
         finally:
             if self._monitor is not None:
                 self._monitor.close()
