@@ -10,6 +10,7 @@ _BEFORE = {
     "tre_liver_mm": "tre_liver_identity_mm",
     "tre_body_mm": "tre_body_identity_mm",
     "warped_dice": "warped_dice_identity",
+    "warped_dice_liver": "warped_dice_liver_identity",
 }
 """Figures that say little without their counterpart: the same measured on unregistered scans."""
 
@@ -83,6 +84,7 @@ def _titles() -> dict[str, str]:
         "tre_liver_mm": _("Error in the liver"),
         "tre_body_mm": _("Error in the body"),
         "warped_dice": _("Organ overlap (Dice)"),
+        "warped_dice_liver": _("Liver overlap (Dice)"),
         "dice_mean": _("Organ labels (mean Dice)"),
         "dice_liver": _("Liver label (Dice)"),
         "dice_lesion": _("Lesion label (Dice)"),

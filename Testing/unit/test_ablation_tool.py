@@ -18,6 +18,8 @@ ROW = {
     "tre_body_mm": 2.5,
     "tre_liver_identity_mm": 9.0,
     "tre_body_identity_mm": 8.0,
+    "warped_dice_liver": 0.9,
+    "warped_dice_liver_identity": 0.6,
     "warped_dice": 0.7,
     "warped_dice_identity": 0.5,
     "folding": 0.0,
@@ -47,7 +49,7 @@ def test_the_table_names_the_unregistered_first() -> None:
         "reg",
         "jssr",
     ]
-    assert lines[2].startswith("| unregistered | 9 | 8 | 0.5 | – |")
+    assert lines[2].startswith("| unregistered | 9 | 8 | 0.6 | 0.5 | – |")
     assert lines[4].endswith("| 0.8 |")
 
 

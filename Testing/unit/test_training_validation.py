@@ -7,7 +7,7 @@ import torch
 from monai.metrics import DiceMetric
 from training_samples import random_pair, tiny_config
 
-from jssr.labels import LABELS
+from jssr.labels import LABELS, label_index
 from jssr.networks import build_networks
 from jssr.training.objective import Objective, Views
 from jssr.training.validation import pair_figures, pictures, validate, validate_segmentor
@@ -52,11 +52,40 @@ def test_organ_dice_agrees_with_monai(objective):
         )
 
 
+def _shifted_labels():
+    """Labels, and the same 8 mm (a voxel) further along x, with room for both."""
+    fixed = torch.zeros(1, 32, 32, 32, dtype=torch.uint8)
+    fixed[:, 4:20, 4:20, 4:20] = label_index("liver")
+    fixed[:, 8:12, 8:12, 8:12] = label_index("lesion")
+    fixed[:, 24:30, 24:30, 20:26] = label_index("spleen")
+    return fixed, fixed.roll(1, dims=3)
+
+
 def test_labels_that_agree_after_the_warp_have_dice_one(objective):
-    pair = random_pair()
-    same = replace(pair, moving_labels=pair.fixed_labels)
-    figures = pair_figures(objective, same, _views(pair, [0.0, 0.0, 0.0]))
-    assert figures["warped_dice"] == pytest.approx(figures["warped_dice_identity"], rel=1e-5)
+    fixed, moving = _shifted_labels()
+    pair = replace(random_pair(), fixed_labels=fixed, moving_labels=moving)
+    figures = pair_figures(objective, pair, _views(pair, [8.0, 0.0, 0.0]))
+    assert figures["warped_dice"] == figures["warped_dice_liver"] == 1.0
+    assert figures["warped_dice_liver_identity"] == pytest.approx(15 / 16)
+
+
+@pytest.mark.parametrize("displacement_mm", [[0.0, 0.0, 0.0], [-16.0, 0.0, 8.0]])
+def test_overlap_of_warped_labels_agrees_with_monai(objective, displacement_mm):
+    fixed, moving = _shifted_labels()
+    pair = replace(random_pair(), fixed_labels=fixed, moving_labels=moving)
+    figures = pair_figures(objective, pair, _views(pair, displacement_mm))
+    x, _, z = (round(value / 8) for value in displacement_mm)
+    warped = moving.roll((-z, -x), dims=(1, 3))
+    peer = DiceMetric(include_background=False, reduction="none", num_classes=len(LABELS) + 1)
+    organs = peer(warped[:, None].long(), fixed[:, None].long())[0]
+    assert figures["warped_dice"] == pytest.approx(organs.nanmean().item(), rel=1e-5)
+    livers = [
+        (labels == label_index("liver")) | (labels == label_index("lesion"))
+        for labels in (warped, fixed)
+    ]
+    both = DiceMetric(include_background=False, reduction="none", num_classes=2)
+    liver = both(livers[0][:, None].long(), livers[1][:, None].long()).item()
+    assert figures["warped_dice_liver"] == pytest.approx(liver, rel=1e-5)
 
 
 def test_figures_are_means_over_pairs_and_include_leakage(objective):

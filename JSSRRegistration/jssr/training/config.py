@@ -233,7 +233,9 @@ class HardwareConfig(Section):
         default=1, ge=1, description="processes on this node (GPU count, or CPU processes)"
     )
     nodes: int = Field(default=1, ge=1)
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed"] = Field(
+        default="auto", description="auto: bf16-mixed where the processor computes in bf16"
+    )
     threads: int | None = Field(
         default=None, ge=1, description="CPU threads; default: PyTorch's choice"
     )

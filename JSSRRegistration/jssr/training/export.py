@@ -25,6 +25,8 @@ _UNITS = {
     "leakage_percent": "%",
     "warped_dice": "Dice",
     "warped_dice_identity": "Dice",
+    "warped_dice_liver": "Dice",
+    "warped_dice_liver_identity": "Dice",
     "dice_mean": "Dice",
     "dice_liver": "Dice",
     "dice_lesion": "Dice",

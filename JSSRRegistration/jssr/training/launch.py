@@ -17,7 +17,7 @@ from jssr.device import choose_device
 from jssr.errors import InputError
 from jssr.networks import Networks, build_networks
 from jssr.training.config import HardwareConfig, TrainingConfig
-from jssr.training.precision import ExactInputMixedPrecision
+from jssr.training.precision import ExactInputMixedPrecision, computes_bf16
 from jssr.training.trainer import Ending, ProgressCallback, Trainer
 
 
@@ -75,13 +75,15 @@ def open_fabric(hardware: HardwareConfig) -> Fabric:
     if on_gpu and per_node == 1 and device.index is not None:
         devices = [device.index]
     several = per_node * nodes > 1
-    mixed = hardware.precision == "bf16-mixed"
+    mixed = hardware.precision == "bf16-mixed" or (
+        hardware.precision == "auto" and computes_bf16(device)
+    )
     return Fabric(
         accelerator="cuda" if on_gpu else "cpu",
         devices=devices,
         num_nodes=nodes,
         strategy=DDPStrategy(find_unused_parameters=True) if several else "auto",
-        precision=None if mixed else hardware.precision,
+        precision=None if mixed else "32-true",
         plugins=[ExactInputMixedPrecision("bf16-mixed", device.type)] if mixed else None,
     )
 

@@ -7,14 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
-from jssr.labels import CLASS_COUNT, LABELS, label_index
+from jssr.labels import LABELS, label_index
 from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.fields import resample_field
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
-from jssr.spatial.warp import Spacing, warp
+from jssr.spatial.warp import warp
 from jssr.training.data.batch import PairBatch, Truth, to_device
 from jssr.training.leakage import geometry_leakage
-from jssr.training.losses.overlap import label_fractions, soft_dice
 from jssr.training.objective import Objective, Views
 
 
@@ -46,8 +45,9 @@ def validate(
 
     Returns:
         ``tre_body_mm`` and ``tre_liver_mm`` beside ``tre_*_identity_mm`` (doing nothing) where
-        truth exists; ``dice_<organ>`` of S; ``warped_dice`` and ``warped_dice_identity`` of the
-        labels after and before registration; ``folding``, ``log_jacobian_sd``,
+        truth exists; ``dice_<organ>`` of S; ``warped_dice``, the mean over the organs that both
+        scans show, and ``warped_dice_liver`` of the moving labels after registration, with
+        ``_identity`` before it; ``folding``, ``log_jacobian_sd``,
         ``synthesis_mae_hu`` where truth exists, ``synthesis_contrast_ratio`` (standard deviation of
         G's output over that of the fixed scan: none is left when G collapses),
         ``leakage_percent`` (G's geometry leakage, on the first pair).
@@ -85,9 +85,10 @@ def pair_figures(objective: Objective, pair: PairBatch, views: Views) -> dict[st
     if pair.truth is not None:
         figures.update(_truth_figures(objective, pair, pair.truth, views))
     if pair.fixed_labels is not None and pair.moving_labels is not None:
-        figures.update(
-            _label_figures(pair.fixed_labels, pair.moving_labels, fixed_to_moving_mm, coarse)
-        )
+        full = resample_field(fixed_to_moving_mm, list(pair.fixed_hu.shape[2:]))
+        moving = pair.moving_labels[:, None].float()
+        warped = warp(moving, full, objective.spacing_mm, mode="nearest")
+        figures.update(_label_figures(pair.fixed_labels, pair.moving_labels, warped[:, 0]))
         if views.fixed_logits is not None:
             figures.update(_segmentation_figures(views.fixed_logits, pair.fixed_labels))
     return figures
@@ -125,9 +126,7 @@ def _truth_figures(
     still = truth.fixed_to_moving_mm.square().sum(1).sqrt()
     where = {"body": _body(pair, truth)}
     if pair.fixed_labels is not None:
-        liver = (pair.fixed_labels == label_index("liver")) | (
-            pair.fixed_labels == label_index("lesion")
-        )
+        liver = _liver(pair.fixed_labels)
         where["liver"] = (avg_pool3d(liver.float()[:, None], 2)[:, 0] > 0.5) & (
             truth.fixed_mask[:, 0] > 0
         )
@@ -154,34 +153,44 @@ def _body(pair: PairBatch, truth: Truth) -> Tensor:
     return tissue & (truth.fixed_mask[:, 0] > 0)
 
 
-def _label_figures(
-    fixed: Tensor, moving: Tensor, fixed_to_moving_mm: Tensor, coarse: Spacing
-) -> dict[str, float]:
-    """Mean soft Dice over the organs of both scans, labels warped on the field's grid."""
-    fixed_map, moving_map = (label_fractions(one, CLASS_COUNT) for one in (fixed, moving))
-    present = (fixed_map.flatten(2).sum(2) > 1) & (moving_map.flatten(2).sum(2) > 1)
-    present[:, 0] = False
-    if not bool(present.any()):
+def _liver(labels: Tensor) -> Tensor:
+    """The liver with its lesions."""
+    return (labels == label_index("liver")) | (labels == label_index("lesion"))
+
+
+def _label_figures(fixed: Tensor, moving: Tensor, warped: Tensor) -> dict[str, float]:
+    """Dice of the fixed labels with the warped and, as ``_identity``, with the moving ones."""
+    both = [
+        label.index
+        for label in LABELS
+        if bool((fixed == label.index).any()) and bool((moving == label.index).any())
+    ]
+    if not both:
         return {}
-    warped = warp(moving_map, fixed_to_moving_mm, coarse)
-    return {
-        "warped_dice": float(soft_dice(warped, fixed_map)[present].mean()),
-        "warped_dice_identity": float(soft_dice(moving_map, fixed_map)[present].mean()),
-    }
+    figures = {}
+    for suffix, other in (("", warped), ("_identity", moving)):
+        organs = [_dice(fixed == index, other == index) for index in both]
+        figures[f"warped_dice{suffix}"] = float(np.mean(organs))
+        if label_index("liver") in both:
+            figures[f"warped_dice_liver{suffix}"] = _dice(_liver(fixed), _liver(other))
+    return figures
 
 
 def _segmentation_figures(logits: Tensor, labels: Tensor) -> dict[str, float]:
     predicted = logits.argmax(1)
-    figures = {}
-    for label in LABELS:
-        truth, guess = labels == label.index, predicted == label.index
-        total = int(truth.sum())
-        if total:
-            shared = int((truth & guess).sum())
-            figures[f"dice_{label.name}"] = 2 * shared / (total + int(guess.sum()))
+    figures = {
+        f"dice_{label.name}": _dice(labels == label.index, predicted == label.index)
+        for label in LABELS
+        if bool((labels == label.index).any())
+    }
     if figures:
         figures["dice_mean"] = float(np.mean(list(figures.values())))
     return figures
+
+
+def _dice(first: Tensor, second: Tensor) -> float:
+    """Dice of two masks, one of which holds something."""
+    return 2 * int((first & second).sum()) / (int(first.sum()) + int(second.sum()))
 
 
 def _slice(volume: Tensor) -> np.ndarray:
