@@ -298,6 +298,21 @@ def test_phases_may_be_written_in_other_words(tmp_path):
     ]
 
 
+def test_a_table_may_have_semicolons_as_a_spreadsheet_writes_them(tmp_path):
+    for name in ("a.nii", "a-labels.nii"):
+        (tmp_path / name).touch()
+    header = "Patient;Phase;Image;Segmentation;Split;Classes"
+    written = 'p1;portal-venous;a.nii;a-labels.nii;validation;"liver;lesion"'
+    unquoted = "p2;portal-venous;a.nii;a-labels.nii;validation;liver;lesion"
+    lines = ("\ufeff" + header, written, unquoted, ";;;;;")
+    (tmp_path / "t.csv").write_text("\r\n".join(lines), "utf-8", newline="")
+    (row,), (fault,) = read_table(tmp_path / "t.csv")
+    assert (row.patient, row.phase, row.split) == ("p1", Phase.PORTAL_VENOUS, "validation")
+    assert row.image == tmp_path / "a.nii" and row.segmentation == tmp_path / "a-labels.nii"
+    assert row.classes == ("liver", "lesion")
+    assert fault.line == 3 and "more cells than columns" in fault.message
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [

@@ -1,11 +1,10 @@
 """The table of a batch: one row a scan."""
 
-import csv
-from collections.abc import Sequence
 from pathlib import Path
 
 from jssr.batch.study import ScanFile, Study
 from jssr.errors import InputError
+from jssr.io.table import read_rows
 from jssr.phase_name import read_phase_or_auto
 
 COLUMNS = ("patient", "image", "phase", "role", "mask")
@@ -26,30 +25,14 @@ def read_table(path: Path) -> list[Study]:
 
 
 def _scans(path: Path) -> list[ScanFile]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The table '{path}' cannot be read ({error}); save it as CSV in UTF-8."
-        ) from None
-    first_line = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first_line.count)
-    reader = csv.DictReader(text.splitlines(), delimiter=delimiter)
-    names = [name.strip().lower() for name in reader.fieldnames or []]
-    reader.fieldnames = names
-    faults = [f"the column '{name}' is missing" for name in _REQUIRED if name not in names]
-    faults += [f"the column '{name}' is unknown" for name in names if name not in COLUMNS]
-    _raise_all(path, faults)
-    scans = []
-    for row in reader:
-        values = {key: (value or "").strip() for key, value in row.items() if key}
-        if not any(values.values()):
-            continue
+    scans, faults = [], []
+    for row in read_rows(path, COLUMNS, _REQUIRED):
         try:
-            scans.append(_scan_of_row(values, path.parent))
+            scans.append(_scan_of_row(row.values, path.parent))
         except InputError as fault:
-            faults.append(f"row {reader.line_num}: {fault}")
-    _raise_all(path, faults)
+            faults.append(f"row {row.line}: {fault}")
+    if faults:
+        raise InputError(f"'{path}' cannot be used: {'; '.join(faults)}.")
     return scans
 
 
@@ -57,19 +40,14 @@ def _scan_of_row(values: dict[str, str], root: Path) -> ScanFile:
     for name in _REQUIRED:
         if not values[name]:
             raise InputError(f"'{name}' is empty")
-    role = values.get("role", "").lower()
+    role = values["role"].lower()
     if role not in _ROLES:
         raise InputError(f"the role '{role}' is unknown, write fixed, moving or nothing")
-    mask = values.get("mask")
+    mask = values["mask"]
     return ScanFile(
         values["patient"],
         root / values["image"],
-        read_phase_or_auto(values.get("phase", "")),
+        read_phase_or_auto(values["phase"]),
         role,
         root / mask if mask else None,
     )
-
-
-def _raise_all(source: Path, faults: Sequence[str]) -> None:
-    if faults:
-        raise InputError(f"'{source}' cannot be used: {'; '.join(faults)}.")

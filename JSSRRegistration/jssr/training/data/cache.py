@@ -24,13 +24,13 @@ class CachedScan:
     """One scan of the cache; paths are relative to its folder.
 
     Attributes:
-        phase: contrast phase, ``None`` where the table names none.
+        phase: contrast phase.
         image: ``.npy``, int16 HU (z, y, x), ``OUTSIDE`` where the scan has no voxel.
         labels: ``.npy``, uint8 (z, y, x), or ``None``.
         classes: names of the labels that the segmentation covers.
     """
 
-    phase: Phase | None
+    phase: Phase
     image: str
     labels: str | None = None
     classes: tuple[str, ...] = ()
@@ -90,5 +90,4 @@ def patient_from_json(item: dict[str, Any]) -> CachedPatient:
 
 
 def _scan(item: dict[str, Any]) -> CachedScan:
-    phase = None if item["phase"] is None else Phase(item["phase"])
-    return CachedScan(phase, item["image"], item["labels"], tuple(item["classes"]))
+    return CachedScan(Phase(item["phase"]), item["image"], item["labels"], tuple(item["classes"]))

@@ -66,7 +66,7 @@ def _patient_row(cache: Path, patient: CachedPatient) -> list[str]:
 
 
 def _figure(cache: Path, scan: CachedScan) -> str:
-    name = scan.phase.value if scan.phase is not None else "no phase"
+    name = scan.phase.value
     drawn = f", {counted(len(scan.classes), 'label')}" if scan.labels is not None else ""
     return page.png_picture(
         thumbnail(cache, scan), f"{name}, middle coronal slice", f"{name}{drawn}"

@@ -1,10 +1,10 @@
 """The cohort's table: what it must say, and everything that is wrong with it at once."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 from jssr.errors import InputError
+from jssr.io.table import TableRow, read_rows
 from jssr.labels import LABELS, Phase
 from jssr.phase_name import read_phase
 from jssr.training.data.cache import Split
@@ -48,51 +48,22 @@ def read_table(path: Path) -> tuple[list[Row], list[Fault]]:
             the file.
 
     Raises:
-        InputError: no such table, or a required column is missing.
+        InputError: no such table, or as :func:`jssr.io.table.read_rows`.
     """
-    if not path.is_file():
-        raise InputError(f"There is no table '{path}'; check the path.")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            _check_columns(path, reader.fieldnames)
-            lines = [(number, record) for number, record in enumerate(reader, start=2)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"The table {path} is no CSV text in UTF-8; save it as 'CSV UTF-8'."
-        ) from error
     rows: list[Row] = []
     faults: list[Fault] = []
-    for number, record in lines:
-        row, found = _parsed(number, record, path.parent)
+    for written in read_rows(path, _COLUMNS, _REQUIRED):
+        row, found = _parsed(written, path.parent)
         faults.extend(found)
-        if row is not None and not found:
+        if row is not None:
             rows.append(row)
     faults.extend(_contradictions(rows))
     bad = {fault.line for fault in faults}
     return [row for row in rows if row.line not in bad], faults
 
 
-def _check_columns(path: Path, names: object) -> None:
-    present = list(names) if isinstance(names, list) else []
-    missing = [name for name in _REQUIRED if name not in present]
-    if missing:
-        raise InputError(
-            f"The table {path} lacks the column {', '.join(missing)}; its first line must name "
-            "patient, phase and image, with commas between them."
-        )
-    unknown = [name for name in present if name not in _COLUMNS]
-    if unknown:
-        raise InputError(
-            f"The table {path} has the unknown column {', '.join(map(str, unknown))}; known are "
-            f"{', '.join(_COLUMNS)}."
-        )
-
-
-def _parsed(
-    line: int, record: dict[str, str | None], folder: Path
-) -> tuple[Row | None, list[Fault]]:
-    value = {name: (record.get(name) or "").strip() for name in _COLUMNS}
+def _parsed(written: TableRow, folder: Path) -> tuple[Row | None, list[Fault]]:
+    line, value = written.line, written.values
     patient = value["patient"]
     messages = [f"the column {name} is empty" for name in _REQUIRED if not value[name]]
     phase = None
@@ -107,6 +78,8 @@ def _parsed(
     strange = [name for name in classes if name not in [label.name for label in LABELS]]
     if strange:
         messages.append(f"the class '{strange[0]}' is unknown")
+    if any(written.surplus):  # as when semicolons separate columns and unquoted classes too
+        messages.append("there are more cells than columns; put a cell with separators in quotes")
     image, segmentation = folder / value["image"], folder / value["segmentation"]
     if value["image"] and not image.exists():
         messages.append(f"there is no image '{value['image']}'")
