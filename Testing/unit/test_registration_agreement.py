@@ -81,7 +81,7 @@ def test_contrast_is_trusted_by_what_it_tells(bundle: Bundle) -> None:
     pair = with_half(mixed)
     left, right = trust_in_halves(pair, bundle)
     evidence = objective_of(pair, bundle).evidence
-    channel = evidence[0].like[evidence[0].contrasts[0]]
+    channel = evidence[0].counterparts[evidence[0].contrasts[0]]
     fixed, moving = (
         scan.values[:, channel].reshape(48, 48, 48)[6:-6, 6:-6, HALF + 6 : -6].float().numpy()
         for scan in evidence
@@ -98,7 +98,7 @@ def test_structure_keeps_its_weight(bundle: Bundle) -> None:
     found = trusting(objective, still(pair), torch.Generator().manual_seed(1))
     contrasts = objective.evidence[0].contrasts
     for trust in found.trust:
-        assert trust is not None and trust.shape[1] == len(objective.evidence[0].like)
+        assert trust is not None and trust.shape[1] == len(objective.evidence[0].counterparts)
         structure = [c for c in range(trust.shape[1]) if c not in contrasts]
         assert (trust[:, structure] == 1.0).all() and (trust[:, contrasts] != 1.0).any()
 

@@ -78,18 +78,20 @@ def test_a_voxel_holds_structure_and_contrast_raw_and_synthesized_and_labels(
             ],
             dim=1,
         )
-        assert torch.allclose(volume[:, : len(evidence.like)], expected, HALF, 1e-5)
+        assert torch.allclose(volume[:, : len(evidence.counterparts)], expected, HALF, 1e-5)
         # Each is compared with the other scan as that is: structure and contrast, twice.
-        assert evidence.like == 2 * list(range(STRUCTURE_CHANNELS + 1))
+        assert evidence.counterparts == 2 * list(range(STRUCTURE_CHANNELS + 1))
         # Background is no organ: of the two classes that the scene holds, the liver alone is kept.
-        assert torch.equal(volume[:, len(evidence.like) : -1], labels[:, 1:2].half().float())
+        assert torch.equal(
+            volume[:, len(evidence.counterparts) : -1], labels[:, 1:2].half().float()
+        )
 
 
 def test_on_the_finer_grid_the_synthesized_scan_has_contrast_alone(bundle: Bundle) -> None:
     pair, _ = moved_pair(2, 8.0)
     painted = to_network(textured_hu(5), bundle.manifest.window_hu)
     for evidence in fine_evidence(lambda: finer_scans(pair), (painted,) * 2, bundle, seeded()):
-        assert evidence.like == [*range(STRUCTURE_CHANNELS + 1), STRUCTURE_CHANNELS]
+        assert evidence.counterparts == [*range(STRUCTURE_CHANNELS + 1), STRUCTURE_CHANNELS]
         volume = as_volume(evidence)
         image = resize(painted, list(evidence.shape_zyx))
         contrast = local_contrast(image, (volume[:, -1:] > 0).float(), 1.5)
@@ -130,14 +132,14 @@ def test_a_scan_compared_with_itself_does_not_differ(bundle: Bundle) -> None:
     pair = pair_of(hu, hu, ball(50.0))
     painted = (to_network(hu, bundle.manifest.window_hu),) * 2
     fixed, moving = coarse_evidence(pair, painted, bundle, seeded())
-    points = fixed.index_xyz(fixed.points)
-    wanted = fixed.values[fixed.points][:, fixed.like].float()
-    assert torch.equal(moving.at(points)[:, : len(fixed.like)], wanted)
+    points = fixed.index_xyz(fixed.body_rows)
+    wanted = fixed.values[fixed.body_rows][:, fixed.counterparts].float()
+    assert torch.equal(moving.at(points)[:, : len(fixed.counterparts)], wanted)
     assert fixed.spacing_mm == 3.0
     fixed, moving = fine_evidence(lambda: finer_scans(pair), painted, bundle, seeded())
-    points = fixed.index_xyz(fixed.points)
-    wanted = fixed.values[fixed.points][:, fixed.like].float()
-    assert torch.allclose(moving.at(points)[:, : len(fixed.like)], wanted, atol=1e-3)
+    points = fixed.index_xyz(fixed.body_rows)
+    wanted = fixed.values[fixed.body_rows][:, fixed.counterparts].float()
+    assert torch.allclose(moving.at(points)[:, : len(fixed.counterparts)], wanted, atol=1e-3)
     assert fixed.spacing_mm == 1.5
 
 
@@ -146,10 +148,10 @@ def test_points_lie_in_tissue_that_is_seen(bundle: Bundle) -> None:
     hu = torch.where(ball(40.0) > 0, pair.fixed.hu, torch.tensor(-1000.0))
     pair = replace(pair, fixed=replace(pair.fixed, hu=hu))
     fixed, moving = coarse_evidence(pair, (torch.zeros_like(hu),) * 2, bundle, seeded())
-    x, y, z = fixed.index_xyz(fixed.points).long().unbind(dim=1)
+    x, y, z = fixed.index_xyz(fixed.body_rows).long().unbind(dim=1)
     assert len(x) > 10_000
     assert (ball(40.0)[0, 0, z, y, x] > 0).all()
-    assert len(moving.points) > 2 * len(fixed.points)
+    assert len(moving.body_rows) > 2 * len(fixed.body_rows)
 
 
 def test_local_contrast_knows_no_brightness_and_no_contrast() -> None:

@@ -23,8 +23,9 @@ _SLAB = 16
 _SLAB_HALO = 2
 """Structure looks one voxel around for a patch, and one around that for its pair."""
 
-_RAW = list(range(STRUCTURE_CHANNELS + 1))
-"""The channels of the scan as it is."""
+_CONTRAST = STRUCTURE_CHANNELS
+_RAW = [*range(STRUCTURE_CHANNELS), _CONTRAST]
+"""The channels of the scan as it is: structure, then local contrast."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,15 @@ class Evidence:
 
     Attributes:
         values: ``(z * y * x, c)`` float16.
-        points: ``(n,)`` which rows of ``values`` are voxels of the body.
-        like: for each feature the channel of the other scan, as it is, to compare it with.
+        body_rows: ``(n,)`` rows of ``values`` that are voxels of the body, drawn at random.
+        counterparts: for each feature the raw channel of the other scan to compare it with.
         weights: ``(features,)``, of their squared differences.
         shape_zyx, spacing_mm: of the grid.
     """
 
     values: torch.Tensor
-    points: torch.Tensor
-    like: list[int]
+    body_rows: torch.Tensor
+    counterparts: list[int]
     weights: torch.Tensor
     shape_zyx: tuple[int, int, int]
     spacing_mm: float
@@ -77,14 +78,19 @@ class Evidence:
     @property
     def contrasts(self) -> list[int]:
         """Which features are local contrast."""
-        return [feature for feature, channel in enumerate(self.like) if channel == _RAW[-1]]
+        return [feature for feature, raw in enumerate(self.counterparts) if raw == _CONTRAST]
 
-    def index_xyz(self, points: torch.Tensor) -> torch.Tensor:
+    def split(self, channels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Features, S's probabilities and depth of ``(n, c)`` channels."""
+        features = len(self.counterparts)
+        return channels[:, :features], channels[:, features:-1], channels[:, -1]
+
+    def index_xyz(self, rows: torch.Tensor) -> torch.Tensor:
         """Where rows of ``values`` lie on the grid, ``(n, 3)``."""
         _, height, width = self.shape_zyx
-        x = points.remainder(width)
-        y = points.div(width, rounding_mode="floor").remainder(height)
-        z = points.div(height * width, rounding_mode="floor")
+        x = rows.remainder(width)
+        y = rows.div(width, rounding_mode="floor").remainder(height)
+        z = rows.div(height * width, rounding_mode="floor")
         return torch.stack((x, y, z), dim=1).float()
 
     def at(self, index_xyz: torch.Tensor) -> torch.Tensor:
@@ -193,28 +199,29 @@ def _evidence(
     image = to_network(volume.hu, bundle.manifest.window_hu).to(bundle.device)
     # Near what was not scanned, structure is not the scan's own.
     valid = eroded(volume.valid.to(bundle.device))
-    like = _RAW + (_RAW if look.both_structures else _RAW[-1:])
+    counterparts = _RAW + (_RAW if look.both_structures else [_CONTRAST])
+    features = len(counterparts)
     with torch.no_grad():
         # In half precision: it is the most that is ever needed, and the noise of a scan is far
         # above its rounding.
-        shape = (*grid.shape_zyx, len(like) + labels.shape[1] + 1)
+        shape = (*grid.shape_zyx, features + labels.shape[1] + 1)
         values = torch.empty(shape, dtype=torch.float16, device=image.device)
         _fill_structure(values[..., :STRUCTURE_CHANNELS], _smoothed(image, look.structure_sigma))
         painted = resize(synthesized.to(image.device), list(grid.shape_zyx))
         if look.both_structures:
             structure_of = _smoothed(painted, look.structure_sigma)
-            _fill_structure(values[..., len(_RAW) : len(like) - 1], structure_of)
-        for seen, channel in ((image, STRUCTURE_CHANNELS), (painted, len(like) - 1)):
+            _fill_structure(values[..., len(_RAW) : features - 1], structure_of)
+        for seen, channel in ((image, _CONTRAST), (painted, features - 1)):
             sharp = _smoothed(seen, look.contrast_sigma)
             values[..., channel] = local_contrast(sharp, valid, look.around_sigma)[0, 0]
-        values[..., len(like) : -1] = labels[0].permute(1, 2, 3, 0)
+        values[..., features:-1] = labels[0].permute(1, 2, 3, 0)
         values[..., -1] = _depth(valid, grid.spacing_mm[0])[0, 0]
-    weights = [look.contrast_weight if c == STRUCTURE_CHANNELS else 1.0 for c in like]
+    weights = [look.contrast_weight if raw == _CONTRAST else 1.0 for raw in counterparts]
     return Evidence(
         values=values.flatten(0, 2),
-        points=_points(valid & (image > -1.0), random),
-        like=like,
-        weights=torch.tensor(weights, device=image.device) / len(like),
+        body_rows=_drawn_rows(valid & (image > -1.0), random),
+        counterparts=counterparts,
+        weights=torch.tensor(weights, device=image.device) / features,
         shape_zyx=grid.shape_zyx,
         spacing_mm=grid.spacing_mm[0],
     )
@@ -224,7 +231,7 @@ def _smoothed(image: torch.Tensor, sigma: float) -> torch.Tensor:
     return smooth_gaussian(image, sigma) if sigma > 0 else image
 
 
-def _points(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+def _drawn_rows(mask: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Flat indices of random voxels of ``mask`` ``(1, 1, z, y, x)``, some more than once."""
     drawn = torch.randint(mask.numel(), (_CANDIDATES,), generator=random).to(mask.device)
     return drawn[mask.flatten()[drawn]]

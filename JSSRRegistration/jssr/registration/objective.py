@@ -8,9 +8,11 @@ from jssr.registration.evidence import BothScans, Evidence
 from jssr.spatial.jacobian import jacobian_determinant
 from jssr.spatial.warp import Spacing, isotropic, sample
 
+# How the weights were chosen: docs/model-development.md, "Registration" and "Both ways at once".
 _LABEL_WEIGHT = 0.01
 _LESION_WEIGHT = 0.002
-_DEPTH_NOISE = 0.02
+# Depth is told in half precision and interpolated; its steps are a quarter and more.
+_DEPTH_ROUNDING = 0.02
 
 BothWays = tuple[torch.Tensor, torch.Tensor]
 """Of the fixed scan and of the moving one: fields to the other scan, or points."""
@@ -42,18 +44,18 @@ class Objective:
     trust: BothWays | tuple[None, None] = (None, None)
 
     def drawn(self, count: int, random: torch.Generator) -> BothWays:
-        """That many random points of each scan."""
+        """Rows of the evidence of that many random points of each scan."""
         fixed, moving = (
-            scan.points[torch.randint(len(scan.points), (count,), generator=random)]
+            scan.body_rows[torch.randint(len(scan.body_rows), (count,), generator=random)]
             for scan in self.evidence
         )
         return fixed, moving
 
-    def __call__(self, fields: BothWays, points: BothWays) -> torch.Tensor:
-        """The objective at ``points``, as :meth:`drawn` draws them; a scalar."""
+    def __call__(self, fields: BothWays, rows: BothWays) -> torch.Tensor:
+        """The objective at the points that :meth:`drawn` gave the ``rows`` of; a scalar."""
         loss = fields[0].new_zeros(())
         spacing = isotropic(self.spacing_mm)
-        matches = self.matches(fields, points)
+        matches = self.matches(fields, rows)
         for field, match, trust in zip(fields, matches, self.trust, strict=True):
             loss = loss + _difference(match, trust) / 2
             loss = loss + self.bending_weight * bending(field, spacing) / 2
@@ -63,19 +65,29 @@ class Objective:
             loss = loss + _LESION_WEIGHT * (change * self.lesion[:, 0]).sum() / size
         return loss
 
-    def matches(self, fields: BothWays, points: BothWays) -> tuple["Match", "Match"]:
+    def matches(self, fields: BothWays, rows: BothWays) -> tuple["Match", "Match"]:
         """Where the fields send points of each scan, and what is found there."""
-        there = self._match(self.evidence[0], self.evidence[1], fields[0], points[0])
-        return there, self._match(self.evidence[1], self.evidence[0], fields[1], points[1])
+        there = self._match(self.evidence[0], self.evidence[1], fields[0], rows[0])
+        return there, self._match(self.evidence[1], self.evidence[0], fields[1], rows[1])
 
     def _match(
-        self, here: Evidence, other: Evidence, field: torch.Tensor, chosen: torch.Tensor
+        self, here: Evidence, other: Evidence, field: torch.Tensor, rows: torch.Tensor
     ) -> "Match":
-        points, wanted = here.index_xyz(chosen), here.values.index_select(0, chosen).float()
-        place = ((points + 0.5) * here.spacing_mm + self.margin_mm) / self.spacing_mm - 0.5
-        found = other.at(points + at_places(field, place) / here.spacing_mm)
-        seen = (found[:, -1].detach() > wanted[:, -1] - _DEPTH_NOISE).float()
-        return Match(here, place, wanted, found, seen)
+        index = here.index_xyz(rows)
+        place = ((index + 0.5) * here.spacing_mm + self.margin_mm) / self.spacing_mm - 0.5
+        there = other.at(index + at_places(field, place) / here.spacing_mm)
+        channels = here.values.index_select(0, rows).float()
+        found, found_labels, found_depth = other.split(there)
+        _, wanted_labels, wanted_depth = here.split(channels)
+        return Match(
+            here=here,
+            place=place,
+            wanted=channels[:, here.counterparts],
+            found=found,
+            wanted_labels=wanted_labels,
+            found_labels=found_labels,
+            seen=(found_depth.detach() > wanted_depth - _DEPTH_ROUNDING).float(),
+        )
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,8 @@ class Match:
     Attributes:
         here: what the scan itself shows.
         place: ``(n, 3)``, where on the fields' grid they lie, in voxels.
-        wanted, found: ``(n, channels)``, rows of the evidence's values here and there.
+        wanted, found: ``(n, features)``, what is shown here, and there to compare with it.
+        wanted_labels, found_labels: ``(n, organs)``, S's probabilities here and there.
         seen: ``(n,)``, 1 where a point counts.
     """
 
@@ -97,6 +110,8 @@ class Match:
     place: torch.Tensor
     wanted: torch.Tensor
     found: torch.Tensor
+    wanted_labels: torch.Tensor
+    found_labels: torch.Tensor
     seen: torch.Tensor
 
 
@@ -107,12 +122,12 @@ def at_places(volume: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
 
 def _difference(match: Match, trust: torch.Tensor | None) -> torch.Tensor:
     """How features and labels differ where they are seen."""
-    features, seen = len(match.here.like), match.seen
-    squared = (match.found[:, :features] - match.wanted[:, match.here.like]).square()
+    seen = match.seen
+    squared = (match.found - match.wanted).square()
     if trust is not None:
         squared = squared * at_places(trust, match.place)
     loss = (squared @ match.here.weights * seen).sum() / seen.sum().clamp_min(1.0)
-    found, wanted = (both[:, features:-1] * seen[:, None] for both in (match.found, match.wanted))
+    found, wanted = (p * seen[:, None] for p in (match.found_labels, match.wanted_labels))
     if found.shape[1] > 0:
         shared = 2 * (found * wanted).sum(dim=0) + 1.0
         loss = loss + _LABEL_WEIGHT * (1 - shared / (found.sum(0) + wanted.sum(0) + 1.0)).mean()

@@ -97,8 +97,8 @@ class _Search:
         adam = Adam(parameters)
         for iteration in range(count):
             check()
-            points = self.objective.drawn(_SAMPLES, random)
-            loss = self.objective(self._moved(self._smooth(parameters)), points)
+            rows = self.objective.drawn(_SAMPLES, random)
+            loss = self.objective(self._moved(self._smooth(parameters)), rows)
             rate_mm = self.level.rate_mm * (1 - 0.8 * iteration / count)
             adam.step(parameters, torch.autograd.grad(loss, parameters)[0], rate_mm)
             if iteration >= count - averaged:
@@ -107,9 +107,9 @@ class _Search:
 
     def is_better(self, velocity: torch.Tensor, random: torch.Generator) -> bool:
         """Whether it lowers the objective, on points of its own."""
-        points = self.objective.drawn(_JUDGING_SAMPLES, random)
+        rows = self.objective.drawn(_JUDGING_SAMPLES, random)
         moved = self._moved(velocity)
-        return bool(self.objective(moved, points) < self.objective(self.start, points))
+        return bool(self.objective(moved, rows) < self.objective(self.start, rows))
 
     def _smooth(self, parameters: torch.Tensor) -> torch.Tensor:
         return smooth_gaussian(parameters, 1.0) * self.free
@@ -167,7 +167,7 @@ def _improved(
     random: torch.Generator,
     check: Callable[[], None],
 ) -> BothWays:
-    if any(len(scan.points) == 0 for scan in evidence):
+    if any(len(scan.body_rows) == 0 for scan in evidence):
         return fields
     shape = list(fields[0].shape[2:])
     coarser = [2 * n // level.factor for n in shape]
