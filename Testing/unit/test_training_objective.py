@@ -32,7 +32,7 @@ def _run(stage_name, precision=torch.float32, **sections):
     annotated = random_annotated() if stage_name == "segmentor" else None
     with torch.autocast("cpu", precision, enabled=precision != torch.float32):
         total, terms, synthesized = objective(
-            stage_name,
+            stage,
             config.weights(stage),
             StepInput(pair, annotated),
             networks.discriminator,
@@ -123,15 +123,17 @@ def test_a_perfect_field_has_no_truth_error():
         fixed_to_moving_mm=views.levels[-1][0].detach(),
         moving_to_fixed_mm=views.levels[-1][1].detach(),
     )
-    weights = config.weights(StageConfig(name="registration", steps=1))
-    terms = objective("registration", weights, StepInput(replace(pair, truth=truth)), None, None)[1]
+    stage = StageConfig(name="registration", steps=1)
+    weights = config.weights(stage)
+    terms = objective(stage, weights, StepInput(replace(pair, truth=truth)), None, None)[1]
     assert terms["true_field"].item() == pytest.approx(0, abs=1e-4)
 
 
 def test_true_labels_leave_out_what_one_of_the_scans_has_no_annotation_of():
     config = tiny_config("unused", loss={"true_labels": 1.0})
     objective = Objective(build_networks(config.networks_config()), config)
-    weights = config.weights(StageConfig(name="registration", steps=1))
+    stage = StageConfig(name="registration", steps=1)
+    weights = config.weights(stage)
     pair = random_pair()
     undrawn = torch.where(pair.fixed_labels == 2, 0, pair.fixed_labels).to(torch.uint8)
     classes = torch.ones(1, CLASS_COUNT, dtype=torch.bool)
@@ -139,7 +141,7 @@ def test_true_labels_leave_out_what_one_of_the_scans_has_no_annotation_of():
 
     def punished(fixed_labels, classes):
         varied = replace(pair, fixed_labels=fixed_labels, classes=classes)
-        return objective("registration", weights, StepInput(varied), None, None)[1]["true_labels"]
+        return objective(stage, weights, StepInput(varied), None, None)[1]["true_labels"]
 
     assert punished(undrawn, classes) == pytest.approx(punished(pair.fixed_labels, classes))
     assert punished(undrawn, classes) < punished(undrawn, None)

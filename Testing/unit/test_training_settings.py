@@ -6,6 +6,7 @@ import yaml
 
 from jssr.errors import InputError
 from jssr.networks import build_networks
+from jssr.training.config import StageConfig
 from jssr.training.settings import load_config, shipped_configurations, to_yaml
 
 
@@ -139,3 +140,16 @@ def test_fixed_phases_and_swapping_exclude_each_other(tmp_path):
     assert config.augmentation.swap == 0
     path.write_text(to_yaml(config))
     assert load_config(str(path)) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "trains"),
+    [
+        ("segmentor", (True, False, False)),
+        ("registration", (False, True, False)),
+        ("joint", (True, True, True)),
+    ],
+)
+def test_a_stage_says_what_it_trains(name, trains):
+    stage = StageConfig(name=name, steps=1)
+    assert (stage.trains_segmentor, stage.trains_registration, stage.joint) == trains

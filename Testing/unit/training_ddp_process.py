@@ -62,9 +62,7 @@ def main(rank, world_size, port, output):
     model = fabric.setup(objective)
     each = PAIRS // world_size
     pair = part_of(random_pair(seed=3, batch=PAIRS), rank * each, (rank + 1) * each)
-    total, _, _ = model(
-        "joint", config.weights(stage), StepInput(pair), networks.discriminator, None
-    )
+    total, _, _ = model(stage, config.weights(stage), StepInput(pair), networks.discriminator, None)
     fabric.backward(total)
     if fabric.is_global_zero:
         gradients = {n: p.grad for n, p in objective.named_parameters() if p.grad is not None}

@@ -186,6 +186,21 @@ class StageConfig(Section):
         default=0, ge=0, description="step of the stage from which D and the adversarial term work"
     )
 
+    @property
+    def trains_segmentor(self) -> bool:
+        """S learns; alone from annotated scans, or beside the others."""
+        return self.name in ("segmentor", "joint")
+
+    @property
+    def trains_registration(self) -> bool:
+        """G and Phi learn, from pairs of scans."""
+        return self.name in ("registration", "joint")
+
+    @property
+    def joint(self) -> bool:
+        """All three learn together, so that S also learns from what Phi makes of its labels."""
+        return self.trains_segmentor and self.trains_registration
+
     @field_validator("loss")
     @classmethod
     def _known_terms(cls, value: dict[str, float]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from jssr.networks import Networks
 from jssr.registration.window import to_hu, to_network
 from jssr.spatial.fields import resample_field
 from jssr.spatial.warp import Spacing, isotropic, warp
-from jssr.training.config import LossWeights, StageName, TrainingConfig
+from jssr.training.config import LossWeights, StageConfig, TrainingConfig
 from jssr.training.data.batch import AnnotatedBatch, PairBatch, StepInput, Truth
 from jssr.training.losses import adversarial, deformation, overlap, similarity
 from jssr.training.losses.reduce import full_precision, masked_mean
@@ -70,7 +70,7 @@ class Objective(nn.Module):
 
     def forward(
         self,
-        stage: StageName,
+        stage: StageConfig,
         weights: LossWeights,
         data: StepInput,
         discriminator: nn.Module | None,
@@ -79,7 +79,7 @@ class Objective(nn.Module):
         """The weighted loss, its terms, and G's output (detached) for the discriminator.
 
         Args:
-            data: a pair in all stages but ``segmentor``, annotated scans where they supervise S.
+            data: a pair where registration learns, annotated scans where they supervise S.
             discriminator: judges G's output where the adversarial term has a weight.
             style_warp_mm: (1, 3, z, y, x), how G's view of the fixed scan is moved, or ``None``.
         """
@@ -90,9 +90,9 @@ class Objective(nn.Module):
         if pair is None:
             assert terms.total is not None
             return terms.total, terms.values, None
-        views = self.views(pair, learn_segmentor=stage == "joint", style_warp_mm=style_warp_mm)
+        views = self.views(pair, learn_segmentor=stage.joint, style_warp_mm=style_warp_mm)
         synthesized_logits = None
-        if stage == "joint" and weights.dice_consistency > 0 and self._config.method.segmentation:
+        if stage.joint and weights.dice_consistency > 0 and self._config.method.segmentation:
             # Networks run in the step's precision, the terms of what they give in float32.
             synthesized_logits = self.segmentor(views.synthesized)
         with torch.autocast(pair.fixed_hu.device.type, enabled=False):
@@ -203,7 +203,7 @@ class Objective(nn.Module):
         views: Views,
         synthesized_logits: Tensor | None,
         weights: LossWeights,
-        stage: StageName,
+        stage: StageConfig,
     ) -> None:
         fixed_to_moving_mm, moving_to_fixed_mm = views.levels[-1]
         moving_valid = avg_pool3d(full_precision(pair.moving_valid), 2)
@@ -211,7 +211,7 @@ class Objective(nn.Module):
         seen = (seen * avg_pool3d(full_precision(pair.fixed_valid), 2)).detach()
         self._add_similarity(terms, views, seen, weights)
         self._add_deformation(terms, pair, fixed_to_moving_mm, moving_to_fixed_mm, weights)
-        if stage == "joint":
+        if stage.joint:
             self._add_consistency(terms, views, synthesized_logits, seen, weights)
             self._add_own_labels(terms, pair, views, weights)
         if (

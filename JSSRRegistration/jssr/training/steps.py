@@ -96,7 +96,7 @@ class StageSteps:
         # network: DDP's wrapper would wait for gradients that never come.
         self._discriminator.requires_grad_(False)
         total, terms, synthesized = self._model(
-            self._stage.name,
+            self._stage,
             weights,
             StepInput(pair, annotated),
             self._discriminator if judged else None,
@@ -121,7 +121,7 @@ class StageSteps:
     @property
     def _adversarial(self) -> bool:
         return (
-            self._stage.name != "segmentor"
+            self._stage.trains_registration
             and self._config.method.synthesis
             and self._weights.adversarial > 0
         )
@@ -132,7 +132,7 @@ class StageSteps:
         rank = self._fabric.global_rank
         generator = step_generator(self._config.seed, step, rank, _AUGMENT)
         pair = annotated = None
-        if self._stage.name != "segmentor":
+        if self._stage.trains_registration:
             pair = to_device(self._stream.pairs(step), device)
             pair = augment_pair(pair, self._config.augmentation, spacing, generator)
         if self._needs_annotations():
@@ -142,9 +142,9 @@ class StageSteps:
 
     def _needs_annotations(self) -> bool:
         """S learns from annotated scans, unless a joint step's pairs are annotated themselves."""
-        if self._stage.name == "segmentor":
+        if not self._stage.trains_registration:
             return True
-        learns = self._stage.name == "joint" and self._config.method.segmentation
+        learns = self._stage.joint and self._config.method.segmentation
         return learns and self._weights.dice_supervised > 0 and not self._stream.labels_are_complete
 
     def _style_warp(self, pair: PairBatch | None, step: int) -> Tensor | None:
@@ -202,11 +202,10 @@ class StageSteps:
 
 def freeze_for_stage(networks: Networks, config: TrainingConfig, stage: StageConfig) -> None:
     """Let learn what the stage trains: S first, then G and Phi, then all three."""
-    learns_segmentor = stage.name in ("segmentor", "joint") and config.method.segmentation
-    learns_rest = stage.name != "segmentor"
+    learns_segmentor = stage.trains_segmentor and config.method.segmentation
     networks.segmentor.requires_grad_(learns_segmentor)
-    networks.register.requires_grad_(learns_rest)
-    networks.generator.requires_grad_(learns_rest and config.method.synthesis)
+    networks.register.requires_grad_(stage.trains_registration)
+    networks.generator.requires_grad_(stage.trains_registration and config.method.synthesis)
 
 
 def _adam(parameters: list[nn.Parameter], rate: float, config: TrainingConfig) -> AdamW:

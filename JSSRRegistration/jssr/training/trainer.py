@@ -234,7 +234,7 @@ class Trainer:
             if self._held_out is None:
                 self._held_out = self._stream.validation_pairs(self._config.validation.pairs)
             objective = Objective(self._average.module, self._config).eval()
-            judge = validate_segmentor if stage.name == "segmentor" else validate
+            judge = validate if stage.trains_registration else validate_segmentor
             figures = judge(objective, self._held_out, self._fabric.device)
             self._record(stage, objective, figures)
             better = self._marked_as_best(stage, figures)
@@ -251,7 +251,7 @@ class Trainer:
         self._monitor.figures(step, "validation", figures, stage=stage.name)
         for message in early_warnings(figures):
             self._monitor.warn(step, message)
-        if self._config.validation.pictures and stage.name != "segmentor":
+        if self._config.validation.pictures and stage.trains_registration:
             shown = pictures(objective, self._held_out[0], self._fabric.device)
             for name, picture in shown.items():
                 self._monitor.picture(step, name, picture)
@@ -259,7 +259,7 @@ class Trainer:
     def _marked_as_best(self, stage: StageConfig, figures: dict[str, float]) -> bool:
         settings = self._config.validation
         value = figures.get(settings.best_figure)
-        if stage.name == "segmentor" and len(self._config.stages) > 1:
+        if not stage.trains_registration and len(self._config.stages) > 1:
             return False
         if value is None or not math.isfinite(value):
             self._say_that_nothing_is_best(figures)
