@@ -26,7 +26,7 @@ from sample_bundle import write_untrained_bundle
 from sample_cohort import GRID, SHIFT_MM, write_case_folder, write_manifest_cohort
 from sample_scans import scan_image, write_dicom_series
 
-IDENTITY, AFFINE = choose_methods("identity,affine")
+(IDENTITY,) = choose_methods("identity")
 ABSENT = replace(IDENTITY, name="elastix", title="Absent", package="no_such_package")
 BROKEN = replace(IDENTITY, name="ants-syn", title="Broken", function="classical:no_such_function")
 

@@ -9,7 +9,6 @@ import re
 from pathlib import Path
 
 MODULE = Path(__file__).parents[1] / "JSSRRegistration"
-NOT_INSTALLED = ("__pycache__", "Translations", "Testing")
 
 
 def installed_files() -> list[str]:
@@ -25,7 +24,7 @@ def _is_installed(path: Path) -> bool:
     if path == Path("CMakeLists.txt"):
         return False
     return not any(
-        part in NOT_INSTALLED or part.startswith(".") or part.endswith(".egg-info")
+        part == "__pycache__" or part.startswith(".") or part.endswith(".egg-info")
         for part in path.parts
     )
 

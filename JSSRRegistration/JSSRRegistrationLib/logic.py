@@ -130,7 +130,6 @@ class JSSRRegistrationLogic:
         initialTransform: Any = None,
         fixedMask: Any = None,
         movingMasks: Sequence[Any] | None = None,
-        reportFolder: Path | None = None,
         callbacks: Callbacks | None = None,
         waitForCompletion: bool = True,
     ) -> list[RegistrationJob]:
@@ -138,8 +137,8 @@ class JSSRRegistrationLogic:
 
         The fixed segmentation is made once; the intensity table has columns for each scan. A moving
         volume that fails is told in its job's ``error``, the others go on. ``outputNodes`` are
-        allowed only with a single moving volume. Reports are called ``1.html``, ``2.html``, … in
-        the order of the moving volumes. The other arguments are those of :meth:`register`.
+        allowed only with a single moving volume. The other arguments are those of
+        :meth:`register`.
         """
         count = len(movingVolumes)
         if outputNodes and count != 1:
@@ -149,10 +148,8 @@ class JSSRRegistrationLogic:
         if len(phasesOf) != count or len(masks) != count:
             raise InputError("Give a phase and a mask, or None, for each moving volume.")
         movings = [
-            MovingInput(volume, phase, mask, reportFolder and reportFolder / f"{number}.html")
-            for number, (volume, phase, mask) in enumerate(
-                zip(movingVolumes, phasesOf, masks, strict=True), start=1
-            )
+            MovingInput(volume, phase, mask)
+            for volume, phase, mask in zip(movingVolumes, phasesOf, masks, strict=True)
         ]
         request = RunInput(
             fixedVolume=fixedVolume,

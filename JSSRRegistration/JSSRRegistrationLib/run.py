@@ -45,7 +45,7 @@ class MovingInput:
     volume: Any
     phase: Phase | None
     mask: Any
-    reportPath: Path | None
+    reportPath: Path | None = None
 
 
 @dataclass(frozen=True)

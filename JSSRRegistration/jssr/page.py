@@ -19,7 +19,6 @@ body { margin:0; background:var(--wash); color:var(--ink);
 main { max-width:1180px; margin:0 auto; padding:28px 24px 60px; }
 h1 { font-size:26px; font-weight:650; margin:0 0 2px; }
 h2 { font-size:18px; font-weight:650; margin:34px 0 10px; }
-h3 { font-size:15px; font-weight:650; margin:18px 0 6px; }
 p { margin:6px 0 10px; max-width:96ch; }
 .lead { color:var(--soft); }
 section { background:var(--paper); border:1px solid var(--line); border-radius:10px;

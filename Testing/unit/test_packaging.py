@@ -67,9 +67,7 @@ def _module_files() -> set[str]:
         folders[:] = [
             name
             for name in folders
-            if name not in ("__pycache__", "Translations", "Testing")
-            and not name.startswith(".")
-            and not name.endswith(".egg-info")
+            if name != "__pycache__" and not name.startswith(".") and not name.endswith(".egg-info")
         ]
         files |= {
             (Path(folder) / name).relative_to(MODULE).as_posix()

@@ -25,7 +25,6 @@ TABLE = {
     "muscle": ((45, 60), (50, 65), (55, 70), (55, 70)),
     "fat": ((-120, -80),) * 4,
 }
-MEASURED = ("liver", "aorta", "pancreas")
 
 
 @pytest.mark.parametrize("phase", list(Phase))

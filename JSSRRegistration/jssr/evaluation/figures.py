@@ -70,15 +70,15 @@ def segmentation_figures(truth: sitk.Image, found: sitk.Image, prefix: str) -> R
     return row
 
 
-def lesions_of(labels: sitk.Image, from_mm: float = LESION_FROM_MM) -> Iterator[Lesion]:
-    """The separate lesions of a label map that are at least ``from_mm`` in diameter."""
+def lesions_of(labels: sitk.Image) -> Iterator[Lesion]:
+    """The separate lesions of a label map that are at least ``LESION_FROM_MM`` in diameter."""
     apart = sitk.ConnectedComponent(labels == label_index("lesion"), True)
     shape = sitk.LabelShapeStatisticsImageFilter()
     shape.Execute(apart)
     numbers = sitk.GetArrayViewFromImage(apart)
     for number in shape.GetLabels():
         diameter = 2.0 * shape.GetEquivalentSphericalRadius(number)
-        if diameter >= from_mm:
+        if diameter >= LESION_FROM_MM:
             yield Lesion(numbers == number, diameter)
 
 

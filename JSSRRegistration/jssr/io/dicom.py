@@ -79,7 +79,7 @@ def list_series(
         description = _tag(header, _DESCRIPTION) or _tag(header, _PROTOCOL)
         heads.setdefault(own, (_tag(header, _SERIES_NUMBER), description))
         slices.setdefault(own, []).append(_slice(path, header))
-    return [DicomSeries(own, *heads[own], tuple(slices[own])) for own in heads]
+    return [DicomSeries(*head, tuple(slices[own])) for own, head in heads.items()]
 
 
 def read_series(path: Path) -> sitk.Image:

@@ -44,7 +44,6 @@ class DicomSeries:
     ``description`` is the protocol's name where the series has no description.
     """
 
-    uid: str
     number: str
     description: str
     slices: tuple[DicomSlice, ...]

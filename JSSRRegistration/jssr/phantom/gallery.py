@@ -28,7 +28,7 @@ def check_gallery(path: Path) -> None:
         raise InputError(f"The folder of '{path}' does not exist; make it first.")
 
 
-def draw_gallery(path: Path, seed: int, patients: int = 8, titles: bool = True) -> None:
+def draw_gallery(path: Path, seed: int, patients: int = 8) -> None:
     """Save a sheet with a row for each patient: four axial, then four coronal views.
 
     Window 40/400, radiological convention: the patient's right is on the left.
@@ -50,9 +50,9 @@ def draw_gallery(path: Path, seed: int, patients: int = 8, titles: bool = True) 
             coronal = volume[:, round(0.5 * SHAPE_ZYX[1]) - 4].flip(0)
             for place, plane in ((column, axial), (column + 4, coronal)):
                 _show(axes[row][place], plane.numpy())
-                if titles and row == 0:
+                if row == 0:
                     axes[row][place].set_title(phase.value, color="white")
-    figure.subplots_adjust(0.0, 0.0, 1.0, 0.98 if titles else 1.0, 0.01, 0.01)
+    figure.subplots_adjust(0.0, 0.0, 1.0, 0.98, 0.01, 0.01)
     with whole_file(path) as part:
         figure.savefig(part, dpi=75, facecolor="black")
 

@@ -105,7 +105,7 @@ def make_patient(
         on_part: called with the name of each part when it is finished.
     """
     options = options or PatientOptions()
-    margin = _margin(shape_zyx, spacing_mm, options)
+    margin = _margin(spacing_mm, options)
     frame = _frame(seed, shape_zyx, margin, spacing_mm, torch.device(device), options)
     scene = Scene.start(seed, frame, draw_torso(Draw(seed, "torso")))
     on_part("frame")
@@ -132,9 +132,7 @@ def make_patient(
     return patient
 
 
-def _margin(
-    shape: tuple[int, int, int], spacing_mm: float, options: PatientOptions
-) -> tuple[int, int, int]:
+def _margin(spacing_mm: float, options: PatientOptions) -> tuple[int, int, int]:
     reach = options.motion_margin_mm / spacing_mm
     return math.ceil(reach), math.ceil(0.5 * reach), math.ceil(0.5 * reach)
 
