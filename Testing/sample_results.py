@@ -17,14 +17,12 @@ from jssr.registration.result import (
 )
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
+from sample_scans import scan_image
 
 
-def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
-    """A result with every output, without having registered."""
-    grid = Geometry.of(fixed)
-    field = np.random.default_rng(0).normal(0, 2, (3, *grid.shape_zyx)).astype(np.float32)
-    labels = sitk.Cast(fixed > 0, sitk.sitkUInt8)
-    metrics = Metrics(
+def make_metrics() -> Metrics:
+    """The figures of :func:`make_result`."""
+    return Metrics(
         overlap_fraction=1.0,
         shared_fraction=0.97,
         linear_stretch=(0.0, 0.0, 0.0),
@@ -40,6 +38,16 @@ def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
         seconds={"register": 1.5},
         peak_memory_mb=900.0,
     )
+
+
+def make_result(
+    fixed: sitk.Image | None = None, moving: sitk.Image | None = None
+) -> RegistrationResult:
+    """A result with every output, without having registered; of two small scans unless given."""
+    fixed = scan_image() if fixed is None else fixed
+    moving = scan_image() if moving is None else moving
+    grid = Geometry.of(fixed)
+    field = np.random.default_rng(0).normal(0, 2, (3, *grid.shape_zyx)).astype(np.float32)
     return RegistrationResult(
         fixed_to_moving=SpatialTransform(np.eye(4), field, grid),
         moving_to_fixed=SpatialTransform(np.eye(4), -field, grid, linear_first=True),
@@ -47,12 +55,12 @@ def make_result(fixed: sitk.Image, moving: sitk.Image) -> RegistrationResult:
             Output.WARPED: moving,
             Output.DIFFERENCE: sitk.Cast(fixed - moving, sitk.sitkInt16),
             Output.SYNTHESIZED: moving,
-            Output.FIXED_SEGMENTATION: labels,
+            Output.FIXED_SEGMENTATION: sitk.Cast(fixed > 0, sitk.sitkUInt8),
             Output.MOVING_SEGMENTATION: sitk.Cast(moving > 0, sitk.sitkUInt8),
         },
         fixed_phase=PhaseGuess(Phase.PORTAL_VENOUS, given=True),
         moving_phase=PhaseGuess(Phase.ARTERIAL, given=False, probabilities={"arterial": 0.9}),
-        metrics=metrics,
+        metrics=make_metrics(),
         verdict=Verdict(VerdictLevel.DOUBTFUL, ("the scans share little",)),
         model="default 1.0 (0123456789ab)",
         device="cpu",

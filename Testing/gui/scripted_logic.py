@@ -1,6 +1,7 @@
 """A logic that plays a script instead of registering: for the states of the panel alone."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,64 +11,53 @@ import slicer
 from jssr.bundle.card import Figure
 from jssr.errors import BundleError, Cancelled, InputError
 from jssr.labels import Phase
+from jssr.registration.result import (
+    Deformation,
+    LesionFigures,
+    OrganFigures,
+    PhaseGuess,
+    Refine,
+    Verdict,
+    VerdictLevel,
+)
 from JSSRRegistrationLib.outputs import NODE_CLASSES
 from JSSRRegistrationLib.records import JobState, RegistrationJob, RegistrationNodes
+from sample_results import make_metrics, make_result
 
-SUMMARY = {
-    "verdict": {"level": "good", "reasons": ["No folding.", "Organs overlap better than before."]},
-    "fixed_phase": {"phase": "portal-venous", "given": True, "probabilities": {}},
-    "moving_phase": {"phase": "arterial", "given": False, "probabilities": {"arterial": 0.97}},
-    "metrics": {
-        "overlap_fraction": 0.98,
-        "shared_fraction": 0.99,
-        "linear_stretch": (0.0, 0.0, 0.0),
-        "similarity_before": 0.41,
-        "similarity_after": 0.83,
-        "deformation": {
-            "mean_mm": 4.2,
-            "p95_mm": 11.0,
-            "max_mm": 17.6,
-            "folding_fraction": 0.0,
-            "log_jacobian_sd": 0.11,
-            "stretch": (0.0, 0.01, -0.03),
-        },
-        "organs": [
-            {
-                "name": name,
-                "dice_before": before,
-                "dice_after": after,
-                "fixed_volume_ml": 900.0,
-                "moving_volume_ml": 910.0,
-                "volume_change": change,
-                "cut_by_field_of_view": cut,
-            }
-            for name, before, after, change, cut in [
+RESULT = replace(
+    make_result(),
+    verdict=Verdict(VerdictLevel.GOOD, ("No folding.", "Organs overlap better than before.")),
+    moving_phase=PhaseGuess(Phase.ARTERIAL, given=False, probabilities={"arterial": 0.97}),
+    metrics=replace(
+        make_metrics(),
+        overlap_fraction=0.98,
+        shared_fraction=0.99,
+        similarity_before=0.41,
+        similarity_after=0.83,
+        deformation=Deformation(4.2, 11.0, 17.6, 0.0, 0.11, (0.0, 0.01, -0.03)),
+        organs=tuple(
+            OrganFigures(name, before, after, 900.0, 910.0, change, cut)
+            for name, before, after, change, cut in (
                 ("liver", 0.86, 0.96, 0.01, False),
                 ("spleen", 0.71, 0.93, -0.02, False),
                 ("right_kidney", 0.68, 0.94, 0.0, False),
                 ("left_kidney", 0.74, 0.93, 0.01, False),
                 ("aorta", 0.82, 0.91, None, True),
-            ]
-        ],
-        "lesions": [
-            {
-                "centre_mm": (-52.0, 11.0, 30.0),
-                "diameter_mm": diameter,
-                "volume_ml": 2.0,
-                "volume_change": change,
-            }
+            )
+        ),
+        lesions=tuple(
+            LesionFigures((-52.0, 11.0, 30.0), diameter, 2.0, change)
             for diameter, change in ((18.4, 0.03), (9.0, -0.07), (7.0, None))
-        ],
-        "intensities": [],
-        "synthesis_dice": 0.91,
-        "seconds": {"read": 0.4, "register": 3.1, "refine": 9.0},
-        "peak_memory_mb": 2100.0,
-    },
-    "model": "JSSR phantom 1.0",
-    "device": "cpu",
-    "refine": "fast",
-    "seed": 0,
-}
+        ),
+        synthesis_dice=0.91,
+        seconds={"read": 0.4, "register": 3.1, "refine": 9.0},
+        peak_memory_mb=2100.0,
+    ),
+    model="JSSR phantom 1.0",
+    refine=Refine.FAST,
+    seed=0,
+)
+"""What every registration gives; of it the panel reads the summary alone."""
 
 
 class ScriptedLogic:
@@ -135,7 +125,7 @@ class ScriptedLogic:
             if error is None or failing not in (None, number):
                 job.state, job.result = (
                     JobState.FINISHED,
-                    RegistrationNodes(self._nodes(job), SUMMARY),
+                    RegistrationNodes(self._nodes(job), RESULT.summary()),
                 )
             else:
                 job.state, job.error = JobState.FAILED, error

@@ -1,13 +1,14 @@
 """The panel's states, with a logic that plays a script."""
 
-import json
+from dataclasses import replace
 
 import pytest
 import slicer
 from panel_driver import Panel, composites
-from scripted_logic import SUMMARY
+from scripted_logic import RESULT
 
 from jssr.errors import InputError
+from jssr.registration.result import Verdict, VerdictLevel
 from JSSRRegistrationLib.outputs import SceneOutput
 from JSSRRegistrationLib.parameters import PhaseChoice
 
@@ -295,13 +296,14 @@ def test_the_verdict_and_figures_stand_in_plain_words(panel: Panel, phases: dict
 def test_doubt_and_failure_are_told_with_reasons(
     panel: Panel, phases: dict, monkeypatch, level, words
 ) -> None:
-    doubt = json.loads(json.dumps(SUMMARY))
-    doubt["verdict"] = {
-        "level": level,
-        "reasons": ["0.3 % of the body folds; the liver's edge is affected."],
-    }
-    doubt["metrics"]["deformation"]["folding_fraction"] = 0.003
-    monkeypatch.setattr("scripted_logic.SUMMARY", doubt)
+    reason = "0.3 % of the body folds; the liver's edge is affected."
+    folded = replace(RESULT.metrics.deformation, folding_fraction=0.003)
+    doubt = replace(
+        RESULT,
+        verdict=Verdict(VerdictLevel(level), (reason,)),
+        metrics=replace(RESULT.metrics, deformation=folded),
+    )
+    monkeypatch.setattr("scripted_logic.RESULT", doubt)
     finish(panel)
     assert words in panel.ui.verdictLabel.text and "the liver" in panel.ui.verdictLabel.text
     assert "0.3 % of the body folds" in panel.ui.figuresLabel.text
@@ -309,9 +311,9 @@ def test_doubt_and_failure_are_told_with_reasons(
 
 
 def test_many_reasons_are_cut_short(panel: Panel, phases: dict, monkeypatch) -> None:
-    many = json.loads(json.dumps(SUMMARY))
-    many["verdict"] = {"level": "failed", "reasons": [f"lesion {i} shrinks" for i in range(9)]}
-    monkeypatch.setattr("scripted_logic.SUMMARY", many)
+    reasons = tuple(f"lesion {i} shrinks" for i in range(9))
+    many = replace(RESULT, verdict=Verdict(VerdictLevel.FAILED, reasons))
+    monkeypatch.setattr("scripted_logic.RESULT", many)
     finish(panel)
     assert "Lesion 4 shrinks<br>• and 4 more" in panel.ui.verdictLabel.text
     assert panel.ui.verdictLabel.toolTip.splitlines()[8] == "Lesion 8 shrinks"

@@ -27,6 +27,7 @@ from jssr.service.protocol import Job, Message, RegisterJob
 from jssr.service.runner import Listener
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform, resample
+from sample_results import make_metrics, make_result
 
 LINEAR = np.array(
     [[0.998, -0.06, 0.01, 4.0], [0.06, 0.998, 0.02, -6.0], [-0.01, -0.02, 0.999, 9.0], [0, 0, 0, 1]]
@@ -69,7 +70,8 @@ def made_result(job: RegisterJob) -> tuple[RegistrationResult, sitk.Image, sitk.
         Output.FIXED_SEGMENTATION: blocks(fixed),
         Output.MOVING_SEGMENTATION: blocks(moving),
     }
-    result = RegistrationResult(
+    result = replace(
+        make_result(),
         fixed_to_moving=forward,
         moving_to_fixed=smooth_transform(fixed, inverse=True),
         images={output: image for output, image in images.items() if output in job.outputs},
@@ -78,7 +80,6 @@ def made_result(job: RegisterJob) -> tuple[RegistrationResult, sitk.Image, sitk.
         metrics=made_metrics(),
         verdict=Verdict(VerdictLevel.DOUBTFUL, ("The scans share little of the body.",)),
         model="made-up 1.0",
-        device="cpu",
         refine=Refine.FAST,
         seed=job.seed,
     )
@@ -98,12 +99,9 @@ def blocks(image: sitk.Image) -> sitk.Image:
 
 def made_metrics() -> Metrics:
     organ = OrganFigures("liver", 0.91, 0.97, 1500.0, 1490.0, 0.012, False)
-    return Metrics(
+    return replace(
+        make_metrics(),
         overlap_fraction=0.4,
-        shared_fraction=0.97,
-        linear_stretch=(0.0, 0.0, 0.0),
-        grid_spacing_mm=3.0,
-        difference_before_hu=60.0,
         similarity_before=0.3,
         similarity_after=0.8,
         deformation=Deformation(3.0, 8.0, 12.0, 0.0001, 0.08, (0.0, 0.01, -0.03)),
@@ -113,9 +111,7 @@ def made_metrics() -> Metrics:
             LesionFigures((1.0, 2.0, 90.0), 12.0, 0.9, None),
         ),
         intensities=(MeanIntensity("liver", 110.0, 12.0, 60.0, 11.0),),
-        synthesis_dice=0.9,
         seconds={"register": 2.0, "segment": 3.0},
-        peak_memory_mb=900.0,
     )
 
 

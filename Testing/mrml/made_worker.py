@@ -1,8 +1,12 @@
 """A worker that answers with the made-up registration; run as a program by the test of batch.py."""
 
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from made_result import made_result
 

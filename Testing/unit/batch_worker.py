@@ -4,33 +4,44 @@ It adds a line to the file ``JSSR_TEST_LOG`` for each job and ends itself on one
 """
 
 import os
+import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jssr.errors import Cancelled, DeviceError, InputError
 from jssr.io.atomic import OutputFolder
 from jssr.io.images import read_scan
+from jssr.registration.result import (
+    Deformation,
+    OrganFigures,
+    PhaseGuess,
+    Verdict,
+    VerdictLevel,
+)
 from jssr.service.protocol import Job, RegisterJob
 from jssr.service.server import JobContext
 from jssr.worker import run
 
-SUMMARY: dict[str, Any] = {
-    "verdict": {"level": "doubtful", "reasons": ["The scans share <little> of the body."]},
-    "fixed_phase": {"phase": "portal-venous", "given": True},
-    "moving_phase": {"phase": None, "given": False},
-    "metrics": {
-        "similarity_before": 0.31,
-        "similarity_after": 0.82,
-        "organs": [{"name": "liver", "dice_before": 0.87, "dice_after": None}],
-        "deformation": {"p95_mm": 8.25, "folding_fraction": 0.0002},
-        "lesions": [],
-        "intensities": [],
-    },
-    "model": "made-up 1.0",
-    "device": "cpu",
-}
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sample_results import make_metrics, make_result
+
+RESULT = replace(
+    make_result(),
+    verdict=Verdict(VerdictLevel.DOUBTFUL, ("The scans share <little> of the body.",)),
+    moving_phase=PhaseGuess(None, given=False),
+    metrics=replace(
+        make_metrics(),
+        similarity_before=0.31,
+        similarity_after=0.82,
+        deformation=Deformation(2.0, 8.25, 12.0, 0.0002, 0.1, (0.0, 0.01, -0.03)),
+        organs=(OrganFigures("liver", 0.87, None, 1500.0, 1510.0, None, False),),
+    ),
+    model="made-up 1.0",
+)
 
 
 def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
@@ -55,7 +66,7 @@ def perform(job: Job, context: JobContext) -> Mapping[str, Any]:
     with OutputFolder(job.output, overwrite=job.overwrite) as folder:
         (folder / "report.html").write_text("<html></html>")
         (folder / "transform.h5").write_bytes(b"transform")
-    return {"output": str(job.output), "files": {}, **SUMMARY}
+    return {"output": str(job.output), "files": {}, **RESULT.summary()}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A folder of batch results is told as that, whether the batch is finished, stopped or damaged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from jssr.batch.summary import TABLE_NAME, write_summary
 from jssr.errors import InputError
 from jssr.info import describe
 from jssr.registration.describe import Section
+from jssr.registration.result import Verdict, VerdictLevel
 from sample_results import make_result
-from sample_scans import scan_image
 
 SETTINGS = {"model": "made-up 1.0 0123456789ab", "refinement": "fast"}
 CASES = [
@@ -30,11 +31,11 @@ def values_of(folder: Path) -> dict[str, str]:
 @pytest.fixture
 def batch(tmp_path: Path) -> Path:
     """Of four cases two are done, one doubtful and one good, and one has failed."""
-    doubtful = make_result(scan_image(), scan_image()).summary()
-    good = {**doubtful, "verdict": {"level": "good", "reasons": []}}
+    doubtful = make_result()
+    good = replace(doubtful, verdict=Verdict(VerdictLevel.GOOD))
     outcomes = {
-        "P1/arterial": Outcome(True, "", 1.0, summary=doubtful),
-        "P2/arterial": Outcome(True, "", 1.0, summary=good),
+        "P1/arterial": Outcome(True, "", 1.0, summary=doubtful.summary()),
+        "P2/arterial": Outcome(True, "", 1.0, summary=good.summary()),
         "P3/arterial": Outcome(False, "", 1.0, "input", "The moving scan is cut short."),
     }
     State(tmp_path, SETTINGS)

@@ -13,12 +13,10 @@ from jssr.registration.result import (
     Deformation,
     LesionFigures,
     MeanIntensity,
-    Metrics,
     OrganFigures,
     Output,
     PhaseGuess,
     Refine,
-    RegistrationResult,
     Verdict,
     VerdictLevel,
 )
@@ -27,6 +25,7 @@ from jssr.report.quality import quality_report
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import rotation
 from jssr.spatial.transform import SpatialTransform
+from sample_results import make_metrics, make_result
 
 OBLIQUE = tuple(rotation(np.array([0.1, -0.2, 0.15]), np.zeros(3))[:3, :3].ravel().tolist())
 GRID = Geometry((32, 28, 20), (2.5, 2.5, 4.0), (-40.0, -30.0, 100.0), OBLIQUE)
@@ -62,7 +61,8 @@ def result():
     z, y, x = np.indices(field_grid.shape_zyx)
     bump = np.exp(-((z - 10) ** 2 + (y - 10) ** 2 + (x - 10) ** 2) / 18)
     field = np.stack([0 * bump, 2 * bump, 9 * bump]).astype(np.float32)
-    return RegistrationResult(
+    return replace(
+        make_result(),
         fixed_to_moving=SpatialTransform(np.eye(4), field, field_grid),
         moving_to_fixed=SpatialTransform(np.eye(4), -field, field_grid, linear_first=True),
         images={
@@ -72,14 +72,10 @@ def result():
             Output.FIXED_SEGMENTATION: labels(GRID),
             Output.MOVING_SEGMENTATION: labels(MOVING_GRID),
         },
-        fixed_phase=PhaseGuess(Phase.PORTAL_VENOUS, True),
         moving_phase=PhaseGuess(Phase.ARTERIAL, False, {"arterial": 0.9, "portal-venous": 0.1}),
-        metrics=Metrics(
+        metrics=replace(
+            make_metrics(),
             overlap_fraction=0.93,
-            shared_fraction=0.97,
-            linear_stretch=(0.0, 0.0, 0.0),
-            grid_spacing_mm=3.0,
-            difference_before_hu=60.0,
             similarity_before=0.41,
             similarity_after=0.78,
             deformation=Deformation(3.1, 8.0, 12.5, 0.0, 0.09, (0.0, 0.01, -0.03)),
@@ -98,7 +94,6 @@ def result():
         ),
         verdict=Verdict(VerdictLevel.DOUBTFUL, ("the spleen is cut by the <moving> scan",)),
         model="default 0.1.0 (0123456789ab)",
-        device="cpu",
         refine=Refine.FAST,
         seed=0,
     )
