@@ -3,8 +3,8 @@
 import pytest
 
 from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
-from jssr.registration.describe import Section
 from jssr.registration.result import Verdict, VerdictLevel
+from jssr.section import Section
 
 
 def test_a_table_has_its_numbers_to_the_right(capsys: pytest.CaptureFixture[str]) -> None:

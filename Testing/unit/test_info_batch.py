@@ -11,8 +11,8 @@ from jssr.batch.study import ScanFile
 from jssr.batch.summary import TABLE_NAME, write_summary
 from jssr.errors import InputError
 from jssr.info import describe
-from jssr.registration.describe import Section
 from jssr.registration.result import Verdict, VerdictLevel
+from jssr.section import Section
 from sample_results import make_result
 
 SETTINGS = {"model": "made-up 1.0 0123456789ab", "refinement": "fast"}

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "JSSRRegistration" / "jssr"
 
 # From the lowest to the highest; modules of one layer may import each other.
 LAYERS = (
-    ("errors", "labels", "phase_name", "hounsfield", "device", "memory", "page"),
+    ("errors", "labels", "phase_name", "hounsfield", "device", "memory", "page", "section"),
     ("spatial",),
     ("io",),
     ("networks",),

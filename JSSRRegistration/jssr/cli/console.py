@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from jssr.registration.describe import Section
     from jssr.registration.result import ProgressCallback, Verdict
+    from jssr.section import Section
 
 _NUMERIC = frozenset("0123456789-–.+")
 _SHOWN_REASONS = 3

@@ -17,11 +17,11 @@ from jssr.io.transforms import read_transform
 from jssr.labels import LABELS, Phase
 from jssr.phantom.cohort import write_cohort
 from jssr.phantom.options import PairOptions, PatientOptions
-from jssr.registration.describe import Section
 from jssr.registration.files import Moving, ReportWriter, Request, register_files
 from jssr.registration.pipeline import register
 from jssr.registration.result import Output, ProgressCallback, Refine, Verdict
 from jssr.registration.write import OUTPUT_FILES
+from jssr.section import Section
 from jssr.spatial.transform import SpatialTransform
 
 PATIENT_FOLDER = "patient"

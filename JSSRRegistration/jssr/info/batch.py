@@ -8,7 +8,7 @@ from pathlib import Path
 from jssr.batch.state import STATE_NAME
 from jssr.batch.summary import PAGE_NAME, TABLE_NAME
 from jssr.errors import InputError
-from jssr.registration.describe import Section
+from jssr.section import Section
 
 
 def is_batch(folder: Path) -> bool:

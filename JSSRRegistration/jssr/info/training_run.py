@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jssr.errors import InputError
-from jssr.registration.describe import Section
+from jssr.section import Section
 from jssr.training.run_files import FIGURES_NAME, SETTINGS_NAME
 
 if TYPE_CHECKING:
