@@ -80,6 +80,11 @@ def read_phase_or_auto(text: str) -> Phase | None:
     return phase
 
 
+def has_word(text: str, pattern: str) -> bool:
+    """Whether a whole word of ``text`` matches ``pattern``, told apart as words for phases are."""
+    return re.search(_whole(pattern), _words(text)) is not None
+
+
 def _unknown(text: str, others: list[str]) -> str:
     known = ", ".join([*others, *(phase.value for phase in Phase)])
     fault = "names several phases" if len(_named(_words(text))) > 1 else "is unknown"

@@ -244,3 +244,17 @@ def test_series_that_leave_the_fixed_scan_open_are_listed(tmp_path: Path) -> Non
     )
     assert told in str(caught.value)
     assert "a file stands for its series (jssr info FOLDER lists them)." in str(caught.value)
+
+
+def test_image_files_that_are_left_out_are_told_without_their_names(tmp_path: Path) -> None:
+    (tmp_path / "P1").mkdir()
+    for name in ("portal", "portal_seg", "liver_mask"):
+        (tmp_path / "P1" / f"{name}.nii.gz").touch()
+    with pytest.raises(InputError) as caught:
+        read_worklist(tmp_path)
+    told = "has a single scan (left out: segmentation or mask by its name (2)); add another phase"
+    assert told in str(caught.value)
+    (tmp_path / "P1" / "arterial.nii.gz").touch()
+    work = read_worklist(tmp_path)
+    assert [case.name for case in work.cases] == ["P1/arterial"]
+    assert work.remark() == "Series left out: segmentation or mask by its name (2)."

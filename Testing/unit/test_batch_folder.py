@@ -7,7 +7,8 @@ import SimpleITK as sitk
 
 from jssr.batch.folder import read_folder
 from jssr.batch.study import Study
-from jssr.io.images import read_scan
+from jssr.io.images import read_scan, write_image
+from jssr.io.segmentation import write_segmentation
 from jssr.labels import Phase
 from sample_scans import (
     forbidden,
@@ -124,6 +125,98 @@ def test_damaged_slices_leave_the_other_series_alone(tmp_path: Path) -> None:
         Phase.PORTAL_VENOUS,
         Phase.DELAYED,
     ]
+
+
+def drawn() -> sitk.Image:
+    """A label map of the sample scan."""
+    return sitk.Cast(scan_image() > 0, sitk.sitkUInt8)
+
+
+def write(image: sitk.Image, path: Path) -> None:
+    """Writes a segmentation or another image, in a folder that may be new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (write_segmentation if path.name.endswith(".seg.nrrd") else write_image)(image, path)
+
+
+def kinds(found: Study) -> list[tuple[str, str]]:
+    return [(one.title, one.kind) for one in found.left_out]
+
+
+def test_image_files_beside_slices_do_not_hide_them(tmp_path: Path) -> None:
+    for phase, name in (("portal", "vendor_export"), ("arterial", "liver_mask")):
+        series(tmp_path / "P2" / phase, "Abdomen 5.0")
+        write(scan_image(), tmp_path / "P2" / phase / f"{name}.nii.gz")
+    found = study(tmp_path)
+    assert [(scan.image.name, scan.phase) for scan in found.scans] == [
+        ("arterial", Phase.ARTERIAL),
+        ("portal", Phase.PORTAL_VENOUS),
+    ]
+    assert kinds(found) == [
+        ("", "segmentation or mask by its name"),
+        ("", "image file beside DICOM slices"),
+    ]
+
+
+def test_an_image_file_of_another_phase_than_the_slices_beside_it_is_a_scan(
+    tmp_path: Path,
+) -> None:
+    series(tmp_path / "P1", "PV")
+    for name in ("arterial", "portal", "export"):
+        write(scan_image(), tmp_path / "P1" / f"{name}.nii.gz")
+    found = study(tmp_path)
+    assert {scan.image.name for scan in found.scans} == {"arterial.nii.gz", "P1"}
+    assert kinds(found) == [("", "image file beside DICOM slices")] * 2
+    series(tmp_path / "P1", "Abdomen 5.0", number=4)
+    assert [scan.title for scan in study(tmp_path).scans] == [
+        "'3 PV', 12 slices",
+        "'4 Abdomen 5.0', 12 slices",
+    ]
+
+
+def test_annotations_beside_image_files_are_no_scans(tmp_path: Path) -> None:
+    for name in ("portal", "arterial"):
+        write(scan_image(), tmp_path / "P1" / f"{name}.nii.gz")
+    for name in ("portal_seg", "liver", "segments/portal"):
+        write(drawn(), tmp_path / "P1" / f"{name}.nii.gz")
+    write(drawn(), tmp_path / "P1" / "arterial.seg.nrrd")
+    found = study(tmp_path)
+    assert [scan.image.name for scan in found.scans] == ["arterial.nii.gz", "portal.nii.gz"]
+    assert kinds(found) == [
+        ("", "segmentation"),
+        ("", "segmentation or mask by its values"),
+        ("", "segmentation or mask by its name"),
+        ("", "segmentation or mask by its values"),
+    ]
+
+
+def test_what_else_lies_beside_image_files_is_no_matter(tmp_path: Path) -> None:
+    write(scan_image(), tmp_path / "P1" / "portal.nii.gz")
+    (tmp_path / "P1" / "README").write_text("seen by radiology")
+    write_dose_report(tmp_path / "P1" / "report")
+    found = study(tmp_path)
+    assert [scan.image.name for scan in found.scans] == ["portal.nii.gz"] and not found.left_out
+    write_localizer(tmp_path / "P1")
+    assert kinds(study(tmp_path)) == [("1 Topogram", "localizer")]
+
+
+def test_damaged_slices_give_way_to_an_image_file_and_not_to_a_mask(tmp_path: Path) -> None:
+    for path in series(tmp_path / "P1", "ART"):
+        path.write_bytes(path.read_bytes()[:700])
+    write(drawn(), tmp_path / "P1" / "liver.nii.gz")
+    assert [scan.image.name for scan in study(tmp_path).scans] == ["P1"]
+    write(scan_image(), tmp_path / "P1" / "arterial.nii.gz")
+    found = study(tmp_path)
+    assert [scan.image.name for scan in found.scans] == ["arterial.nii.gz"]
+    assert ("", "damaged DICOM slices beside an image file") in kinds(found)
+
+
+def test_a_folder_of_slicers_segmentations_is_no_patient_but_one_of_masks_is_told(
+    tmp_path: Path,
+) -> None:
+    write(drawn(), tmp_path / "P1" / "a.seg.nrrd")
+    write(drawn(), tmp_path / "P2" / "portal.nii.gz")
+    found = study(tmp_path)
+    assert found.patient == "P2" and not found.scans and len(found.left_out) == 1
 
 
 def test_a_patient_who_must_not_be_read_leaves_the_others_alone(

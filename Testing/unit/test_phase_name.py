@@ -4,7 +4,7 @@ import pytest
 
 from jssr.errors import InputError
 from jssr.labels import Phase
-from jssr.phase_name import phase_from_name, read_phase, read_phase_or_auto
+from jssr.phase_name import has_word, phase_from_name, read_phase, read_phase_or_auto
 
 
 @pytest.mark.parametrize(
@@ -121,3 +121,10 @@ def test_late_alone_is_too_little_where_a_wrong_phase_does_harm(text: str) -> No
     with pytest.raises(InputError, match=f"the phase '{text}' is unknown"):
         read_phase(text, strict=True)
     assert read_phase(f"{text} arterial", strict=True) is Phase.ARTERIAL
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("a_MASK2.nii", True), ("LiverMask", True), ("masked", False), ("", False)]
+)
+def test_other_words_are_told_apart_in_the_same_way(text: str, told: bool) -> None:
+    assert has_word(text, "masks?") is told

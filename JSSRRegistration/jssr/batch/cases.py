@@ -53,8 +53,7 @@ class Worklist:
         """One line on the series that were left out; empty if none was."""
         if not self.left_out:
             return ""
-        kinds = ", ".join(f"{kind} ({count})" for kind, count in sorted(self.left_out.items()))
-        return f"Series left out: {kinds}."
+        return f"Series left out: {', '.join(_counts(self.left_out))}."
 
 
 def read_worklist(source: Path, fixed_phase: Phase = Phase.PORTAL_VENOUS) -> Worklist:
@@ -134,19 +133,24 @@ def _fixed_scan(study: Study, fixed_phase: Phase, *, named: bool) -> ScanFile:
 
 
 def _found(study: Study) -> str:
-    """The patient's DICOM series, in brackets; nothing where there is none."""
+    """The patient's DICOM series and what was left out, in brackets; nothing without either."""
     found = [
         f"{scan.title}, {scan.phase.value if scan.phase else 'phase unknown'}"
         for scan in study.scans
         if scan.title
     ]
-    out = [f"'{series.title}', {series.kind}" for series in study.left_out]
+    out = [f"'{one.title}', {one.kind}" for one in study.left_out if one.title]
+    out += _counts(Counter(one.kind for one in study.left_out if not one.title))
     parts = [
         f"{what}: {'; '.join(lines)}"
         for what, lines in (("series", found), ("left out", out))
         if lines
     ]
     return f" ({'; '.join(parts)})" if parts else ""
+
+
+def _counts(kinds: Counter[str]) -> list[str]:
+    return [f"{kind} ({count})" for kind, count in sorted(kinds.items())]
 
 
 def _scan_name(scan: ScanFile, number: int) -> str:

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+from jssr.batch.annotations import SEGMENTATION, annotation_kind
 from jssr.batch.reconstructions import Found, one_of_each
 from jssr.batch.study import LeftOut, ScanFile, Study
 from jssr.errors import InputError, counted
@@ -14,6 +16,17 @@ from jssr.labels import Phase
 from jssr.phase_name import phase_from_name
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_BESIDE_SLICES = "image file beside DICOM slices"
+_DAMAGED = "damaged DICOM slices beside an image file"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder with scans: its image files, and whether DICOM slices may lie beside them."""
+
+    folder: Path
+    volumes: list[Path]
+    slices: bool
 
 
 def read_folder(root: Path) -> list[Study]:
@@ -27,7 +40,12 @@ def read_folder(root: Path) -> list[Study]:
     with reading(root):
         folders = sorted(path for path in root.iterdir() if path.is_dir() and _visible(path))
     studies = [_study(folder) for folder in folders]
-    return [study for study in studies if study.scans or study.left_out or study.fault]
+    return [study for study in studies if study.scans or study.fault or _holds_more(study)]
+
+
+def _holds_more(study: Study) -> bool:
+    """Whether something was left out that is no segmentation by its suffix."""
+    return any(one.kind != SEGMENTATION for one in study.left_out)
 
 
 def _study(folder: Path) -> Study:
@@ -35,19 +53,48 @@ def _study(folder: Path) -> Study:
     found: list[Found] = []
     left_out: list[LeftOut] = []
     try:
-        for path in _images(folder):
-            names = path.relative_to(folder).parts[::-1]
-            series = None if path.is_file() else _series(path)
-            if series is None:
-                found.append(Found(ScanFile(patient, path, _phase(names))))
-                continue
-            found += _scans(patient, path, names, [one for one in series if not one.no_scan])
-            left_out += [LeftOut(one.title, one.no_scan) for one in series if one.no_scan]
+        for place in _places(folder):
+            here, out = _found_in(place, patient, folder)
+            found += here
+            left_out += out
     except OSError as error:
         fault = f"has files that cannot be read ({error.strerror or error}); check the permissions"
         return Study(patient, (), fault=fault)
     scans, doubles = one_of_each(found)
     return Study(patient, scans, (*left_out, *doubles))
+
+
+def _found_in(place: _Place, patient: str, root: Path) -> tuple[list[Found], list[LeftOut]]:
+    """The scans that lie directly in one folder below the patient's, ``root``; what is left out."""
+    kinds = {path: annotation_kind(path) for path in place.volumes}
+    left_out = [LeftOut("", kind) for kind in kinds.values() if kind]
+    volumes = [path for path, kind in kinds.items() if not kind]
+    slices: list[Found] = []
+    if place.slices:
+        names = place.folder.relative_to(root).parts[::-1]
+        series = _series(place.folder)
+        if series is not None:
+            slices = _scans(patient, place.folder, names, [s for s in series if not s.no_scan])
+            left_out += [LeftOut(one.title, one.no_scan) for one in series if one.no_scan]
+        elif not volumes:
+            slices = [Found(ScanFile(patient, place.folder, _phase(names)))]
+        else:
+            left_out.append(LeftOut("", _DAMAGED))
+    files = []
+    for path in volumes:
+        if _is_told_apart(path, slices):
+            phase = _phase(path.relative_to(root).parts[::-1])
+            files.append(Found(ScanFile(patient, path, phase)))
+        else:
+            left_out.append(LeftOut("", _BESIDE_SLICES))
+    return [*files, *slices], left_out
+
+
+def _is_told_apart(volume: Path, slices: list[Found]) -> bool:
+    """Whether an image file is certainly not one of the scans whose slices lie beside it."""
+    phase = phase_from_name(volume.name)
+    known = [one.scan.phase for one in slices]
+    return not slices or (phase is not None and phase not in known and None not in known)
 
 
 def _scans(
@@ -88,17 +135,18 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    """Image files below ``folder``, and the folders with other files, which DICOM slices are in."""
+def _places(folder: Path) -> Iterator[_Place]:
+    """The folders from ``folder`` down that hold image files, or others that may be slices."""
     entries = sorted(path for path in folder.iterdir() if _visible(path))
     files = [path for path in entries if path.is_file()]
     volumes = [path for path in files if path.name.lower().endswith(IMAGE_SUFFIXES)]
-    yield from (path for path in volumes if not path.name.lower().endswith(".seg.nrrd"))
-    if not volumes and any(_may_be_dicom(path) for path in files):
-        yield folder
+    # Beside image files lies much that is none, so there only the content counts.
+    slices = any(is_dicom(path) if volumes else _may_be_dicom(path) for path in files)
+    if volumes or slices:
+        yield _Place(folder, volumes, slices)
     for path in entries:
         if path.is_dir():
-            yield from _images(path)
+            yield from _places(path)
 
 
 def _visible(path: Path) -> bool:

@@ -36,7 +36,11 @@ class ScanFile:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A DICOM series that is not registered; ``kind`` says what it is instead of a scan to use."""
+    """What is not registered; ``kind`` says what it is instead of a scan to use.
+
+    ``title`` names a DICOM series by what DICOM says of it. It is empty for an image file, whose
+    name may be the patient's.
+    """
 
     title: str
     kind: str
