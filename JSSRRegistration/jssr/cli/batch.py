@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jssr.cli.console import progress_bar, tell_error
+from jssr.cli.options import DeviceOption, ModelOption, RefineOption, SeedOption
 from jssr.cli.phase_option import PHASE_NAMES, phase
-from jssr.cli.register import (
-    DeviceOption,
-    ModelOption,
-    RefineOption,
-    SeedOption,
-)
 from jssr.labels import Phase
 from jssr.registration.result import Refine, chosen_outputs
 

@@ -7,9 +7,15 @@ from typing import Annotated
 import typer
 
 from jssr.cli.console import progress_bar, tell_error
+from jssr.cli.options import (
+    FILES_PANEL,
+    DeviceOption,
+    OverwriteOption,
+    RefineOption,
+    SeedOption,
+)
+from jssr.evaluation.methods import DEFAULT_METHODS
 from jssr.registration.result import Refine
-
-_ALL_METHODS = "jssr,jssr-noref,identity,affine,demons,bspline,elastix,ants-syn,convexadam,deeds"
 
 CohortArgument = Annotated[
     str,
@@ -18,6 +24,7 @@ CohortArgument = Annotated[
         "(its split test), or phantoms:FIRST-LAST."
     ),
 ]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="Take the first so many pairs.")]
 
 
 def attach(app: typer.Typer) -> None:
@@ -29,17 +36,21 @@ def attach(app: typer.Typer) -> None:
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="Model bundle, a folder or a zip.")],
     cohort: CohortArgument,
-    output: Annotated[Path, typer.Option(help="New folder for tables and page.")],
-    refine: Annotated[Refine, typer.Option(help="Refinement of every pair.")] = Refine.OFF,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many pairs.")] = None,
+    output: Annotated[
+        Path,
+        typer.Option(help="New folder for tables and page.", rich_help_panel=FILES_PANEL),
+    ],
+    refine: RefineOption = Refine.OFF,
+    limit: LimitOption = None,
     against: Annotated[
-        Path | None, typer.Option(help="Folder of another evaluation to compare with.")
+        Path | None,
+        typer.Option(
+            help="Folder of another evaluation to compare with.", rich_help_panel=FILES_PANEL
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="On a CPU the same seed gives the same result.")] = 0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")
-    ] = False,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Measure a model on a cohort: errors, overlaps, synthesis, leakage, time.
 
@@ -61,8 +72,8 @@ def benchmark(
     output: Annotated[Path, typer.Option(help="Folder for results and page; runs go on there.")],
     methods: Annotated[
         str, typer.Option(help="Comma-separated, in the order in which they run.")
-    ] = _ALL_METHODS,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many pairs.")] = None,
+    ] = DEFAULT_METHODS,
+    limit: LimitOption = None,
     peer_limit: Annotated[
         int | None, typer.Option(min=1, help="Other methods see only the first so many pairs.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from jssr.cli.console import progress_bar
+from jssr.cli.options import FILES_PANEL, OverwriteOption
 from jssr.errors import InputError
 from jssr.memory import keep_large_blocks
 
@@ -34,7 +35,12 @@ def attach(app: typer.Typer) -> None:
 
 def phantom(
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="New folder for a cohort of pairs.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="New folder for a cohort of pairs.",
+            rich_help_panel=FILES_PANEL,
+        ),
     ] = None,
     patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 8,
     pairs: Annotated[int, typer.Option(min=1, help="Pairs of scans of each patient.")] = 1,
@@ -50,11 +56,14 @@ def phantom(
     noise: Annotated[
         bool, typer.Option(help="Whether blur, noise and artefacts are added.")
     ] = True,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what an earlier run wrote there.")
-    ] = False,
+    overwrite: OverwriteOption = False,
     gallery: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw a sheet of patients in all phases.")
+        Path | None,
+        typer.Option(
+            metavar="PNG",
+            help="Draw a sheet of patients in all phases.",
+            rich_help_panel=FILES_PANEL,
+        ),
     ] = None,
     benchmark: Annotated[
         bool, typer.Option("--benchmark", help="Print how long each part takes.")

@@ -7,6 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from jssr.cli.console import progress_bar, show_section, tell_error, verdict_line
+from jssr.cli.options import (
+    FILES_PANEL,
+    KNOWN_PANEL,
+    METHOD_PANEL,
+    DeviceOption,
+    ModelOption,
+    OverwriteOption,
+    RefineOption,
+    SeedOption,
+)
 from jssr.cli.phase_option import PHASE_OR_AUTO_NAMES, phase_or_auto
 from jssr.errors import InputError, counted
 from jssr.labels import Phase
@@ -16,40 +26,6 @@ if TYPE_CHECKING:
     from jssr.registration.files import Moving
 
 _T = TypeVar("_T")
-_KNOWN, _METHOD, _FILES = "What is known", "Method", "Files"
-
-ModelOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="BUNDLE",
-        help="Model bundle, a folder or a zip; without it the shipped one.",
-        rich_help_panel=_METHOD,
-    ),
-]
-DeviceOption = Annotated[
-    str,
-    typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.", rich_help_panel=_METHOD),
-]
-OverwriteOption = Annotated[
-    bool,
-    typer.Option(
-        "--overwrite", help="Replace what an earlier run wrote there.", rich_help_panel=_FILES
-    ),
-]
-SeedOption = Annotated[
-    int,
-    typer.Option(
-        metavar="N",
-        help="Chooses the refinement's random points; on a CPU the same seed, the same result.",
-        rich_help_panel=_METHOD,
-    ),
-]
-RefineOption = Annotated[
-    Refine,
-    typer.Option(
-        help="How long to improve the networks' answer on this pair.", rich_help_panel=_METHOD
-    ),
-]
 
 
 def attach(app: typer.Typer) -> None:
@@ -66,17 +42,20 @@ def register(
         typer.Option(
             metavar="SCAN",
             help="Scan that stays: NIfTI, NRRD, MetaImage, or a folder of DICOM slices.",
-            rich_help_panel=_FILES,
+            rich_help_panel=FILES_PANEL,
         ),
     ],
     moving: Annotated[
         list[Path],
         typer.Option(
-            metavar="SCAN", help="Scan to bring onto it; may be repeated.", rich_help_panel=_FILES
+            metavar="SCAN",
+            help="Scan to bring onto it; may be repeated.",
+            rich_help_panel=FILES_PANEL,
         ),
     ],
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="New folder for the files.", rich_help_panel=_FILES)
+        Path,
+        typer.Option(metavar="DIR", help="New folder for the files.", rich_help_panel=FILES_PANEL),
     ],
     overwrite: OverwriteOption = False,
     outputs: Annotated[
@@ -84,7 +63,7 @@ def register(
         typer.Option(
             metavar="NAME,NAME",
             help=f"What to write; without it all of {OUTPUT_NAMES}.",
-            rich_help_panel=_FILES,
+            rich_help_panel=FILES_PANEL,
         ),
     ] = None,
     fixed_phase: Annotated[
@@ -93,7 +72,7 @@ def register(
             metavar="PHASE",
             parser=phase_or_auto,
             help=f"Contrast phase of the fixed scan: {PHASE_OR_AUTO_NAMES}.",
-            rich_help_panel=_KNOWN,
+            rich_help_panel=KNOWN_PANEL,
         ),
     ] = None,
     moving_phase: Annotated[
@@ -102,7 +81,7 @@ def register(
             metavar="PHASE",
             parser=phase_or_auto,
             help="The same for the moving scan; once for each.",
-            rich_help_panel=_KNOWN,
+            rich_help_panel=KNOWN_PANEL,
         ),
     ] = None,
     initial: Annotated[
@@ -111,7 +90,7 @@ def register(
             metavar="rigid|none|FILE",
             help="Where to start: rigid search, as the scans lie, or a linear transform that maps "
             "fixed to moving points.",
-            rich_help_panel=_KNOWN,
+            rich_help_panel=KNOWN_PANEL,
         ),
     ] = "rigid",
     fixed_mask: Annotated[
@@ -119,7 +98,7 @@ def register(
         typer.Option(
             metavar="MASK",
             help="Voxels of the fixed scan to use (non-zero).",
-            rich_help_panel=_KNOWN,
+            rich_help_panel=KNOWN_PANEL,
         ),
     ] = None,
     moving_mask: Annotated[
@@ -127,7 +106,7 @@ def register(
         typer.Option(
             metavar="MASK",
             help="The same for the moving scan; once for each.",
-            rich_help_panel=_KNOWN,
+            rich_help_panel=KNOWN_PANEL,
         ),
     ] = None,
     model: ModelOption = None,
@@ -212,7 +191,8 @@ def info(
 
 def demo(
     output: Annotated[
-        Path, typer.Option(metavar="DIR", help="New folder for the files.", rich_help_panel=_FILES)
+        Path,
+        typer.Option(metavar="DIR", help="New folder for the files.", rich_help_panel=FILES_PANEL),
     ] = Path("jssr-demo"),
     overwrite: OverwriteOption = False,
     model: ModelOption = None,
@@ -223,7 +203,7 @@ def demo(
         typer.Option(
             "--ablation",
             help="Show too what is lost without generator and without register.",
-            rich_help_panel=_METHOD,
+            rich_help_panel=METHOD_PANEL,
         ),
     ] = False,
     seed: SeedOption = 0,

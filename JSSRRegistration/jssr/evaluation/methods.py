@@ -3,7 +3,6 @@
 import shutil
 import sys
 from dataclasses import dataclass
-from importlib.metadata import distributions
 from pathlib import Path
 
 from jssr.errors import InputError
@@ -42,6 +41,8 @@ class Method:
 
     def missing(self) -> str | None:
         """What must be installed before it can run, in one sentence; ``None`` if nothing."""
+        from importlib.metadata import distributions  # deferred: every command reads the names
+
         if self.package is not None and not any(distributions(name=self.package)):
             return f"The package '{self.package}' is not installed."
         absent = [program for program in self.programs if shutil.which(program) is None]
@@ -158,6 +159,9 @@ METHODS: tuple[Method, ...] = (
         programs=("linearBCV", "deedsBCV"),
     ),
 )
+
+DEFAULT_METHODS = ",".join(m.name for m in METHODS if m.refine is not Refine.FULL)
+"""What runs unless it is chosen: all but the full refinement, which takes long."""
 
 
 def choose_methods(names: str) -> tuple[Method, ...]:
