@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -79,6 +80,21 @@ def _with(value: float, path: Path) -> Path:
     return _array(values, path)
 
 
+def _nifti_with(value: float, path: Path) -> Path:
+    """By nibabel, as many programs do: ITK itself would write 0."""
+    values = body_array(SHAPE).astype(np.float32)
+    values[5, 5, 5] = value
+    nibabel.Nifti1Image(values.transpose(), np.diag([3.0, 3.0, 3.0, 1.0])).to_filename(path)
+    return path
+
+
+def _small_crop(path: Path) -> Path:
+    image = scan_image((19, 24, 24))
+    image.SetSpacing((1.6, 1.6, 2.0))
+    sitk.WriteImage(image, str(path))
+    return path
+
+
 def _time_series(path: Path) -> Path:
     sitk.WriteImage(sitk.JoinSeries([scan_image(SHAPE)] * 2), str(path))
     return path
@@ -124,6 +140,8 @@ SCANS: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "constant": ("scan.nrrd", lambda p: _array(np.full(SHAPE, 7, np.int16), p), "is 7 everywhere"),
     "NaN": ("scan.nrrd", lambda path: _with(np.nan, path), "NaN or infinite"),
     "infinite": ("scan.nrrd", lambda path: _with(np.inf, path), "NaN or infinite"),
+    "NaN in NIfTI": ("scan.nii.gz", lambda path: _nifti_with(np.nan, path), "NaN or infinite"),
+    "small crop": ("scan.nii.gz", _small_crop, "is only 38 mm long, and at least 40 mm"),
     "0 to 1": (
         "scan.nrrd",
         lambda path: _array((body_array(SHAPE) + 1024.0) / 2000, path),

@@ -10,6 +10,7 @@ from jssr.errors import InputError
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
 from jssr.registration.apply import difference, warp_file, warp_labels, warp_scan
+from jssr.registration.field_of_view import Scan
 from jssr.registration.result import Interpolation
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.linear import rotation, translation
@@ -154,6 +155,13 @@ def test_an_image_is_no_label_map(tmp_path: Path) -> None:
     assert not (tmp_path / "out.nrrd").exists()
 
 
+def subtracted(fixed: sitk.Image, warped: sitk.Image) -> list:
+    """The difference of scans that were scanned everywhere."""
+    still = SpatialTransform(np.eye(4))
+    image = difference(Scan(fixed, None), Scan(warped, None), warped, still)
+    return sitk.GetArrayFromImage(image).tolist()
+
+
 def test_values_beyond_the_type_stop_at_its_limits() -> None:
     values = np.array([[[-1e5, 4e4, 12.6]]], np.float32)
     image = sitk.GetImageFromArray(values)
@@ -161,13 +169,25 @@ def test_values_beyond_the_type_stop_at_its_limits() -> None:
     assert sitk.GetArrayFromImage(warped).tolist() == [[[-32768, 32767, 13]]]
     fixed = sitk.GetImageFromArray(np.array([[[-32768, 32767, -7]]], np.int16))
     minus = sitk.GetImageFromArray(np.array([[[100, -1000, 5]]], np.int16))
-    assert sitk.GetArrayFromImage(difference(fixed, minus)).tolist() == [[[-32768, 32767, -12]]]
+    assert subtracted(fixed, minus) == [[[-32768, 32767, -12]]]
 
 
 def test_where_the_moving_scan_ends_no_contrast_is_seen() -> None:
     fixed = sitk.GetImageFromArray(np.array([[[50, 60, 70]]], np.int16))
     warped = sitk.GetImageFromArray(np.array([[[-1024, -3024, 40]]], np.int16))
-    assert sitk.GetArrayFromImage(difference(fixed, warped)).tolist() == [[[0, 0, 30]]]
+    assert subtracted(fixed, warped) == [[[0, 0, 30]]]
+
+
+def test_where_one_of_the_scans_was_not_scanned_no_contrast_is_seen() -> None:
+    """Beside the field of view of the fixed scan, of the moving one, and of none."""
+    fixed = sitk.GetImageFromArray(np.array([[[50, 60, 70, 80]]], np.int16))
+    moving = sitk.GetImageFromArray(np.array([[[10, 20, 30, 40]]], np.int16))
+    fixed_seen = sitk.GetImageFromArray(np.array([[[0, 1, 1, 1]]], np.uint8))
+    moving_seen = sitk.GetImageFromArray(np.array([[[1, 1, 1, 0]]], np.uint8))
+    there = SpatialTransform(translation((1.0, 0.0, 0.0)))
+    warped = warp_scan(moving, there, Geometry.of(fixed))
+    image = difference(Scan(fixed, fixed_seen), Scan(moving, moving_seen), warped, there)
+    assert sitk.GetArrayFromImage(image).tolist() == [[[0, 30, 0, 0]]]
 
 
 def test_a_segmentation_is_never_blurred_and_loses_no_segment(tmp_path: Path) -> None:

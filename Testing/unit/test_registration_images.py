@@ -9,6 +9,7 @@ import SimpleITK as sitk
 import torch
 
 from jssr.bundle.load import load_bundle
+from jssr.registration.field_of_view import Scan
 from jssr.registration.images import make_images, synthesized_image
 from jssr.registration.result import Output
 from jssr.registration.segment import Segmentation
@@ -38,7 +39,12 @@ def made(*outputs: Output) -> dict[Output, sitk.Image]:
     transform = SpatialTransform(linear, still, geometry)
     synthesized = geometry.image(np.full(geometry.shape_zyx, 7, np.int16))
     return make_images(
-        outputs, fixed, moving, transform, synthesized, (segmentations[0], segmentations[1])
+        outputs,
+        Scan(fixed, None),
+        Scan(moving, None),
+        transform,
+        synthesized,
+        (segmentations[0], segmentations[1]),
     )
 
 

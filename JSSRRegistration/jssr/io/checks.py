@@ -9,6 +9,8 @@ from jssr.errors import InputError, counted
 
 MINIMUM_SLICES = 8
 _MINIMUM_EXTENT_MM, _MAXIMUM_EXTENT_MM = 10.0, 3000.0
+# A box in one block of 16 voxels of 3 mm leaves a single voxel on the networks' coarsest level.
+_MINIMUM_LENGTH_MM = 40.0
 _COMPLEX = frozenset({sitk.sitkComplexFloat32, sitk.sitkComplexFloat64})
 
 # Fat is near -100 HU and air near -1000 HU; scanners pad outside the field of view with less.
@@ -73,6 +75,26 @@ def check_extent(image: sitk.Image, path: Path) -> None:
         )
 
 
+def check_length(image: sitk.Image, path: Path) -> None:
+    """Refuses a scan that shows too little for the networks.
+
+    Raises:
+        InputError: less than 40 mm along every axis.
+    """
+    longest = max(n * s for n, s in zip(image.GetSize(), image.GetSpacing(), strict=True))
+    if longest < _MINIMUM_LENGTH_MM:
+        raise InputError(
+            f"'{path}' is only {longest:.2g} mm long, and at least {_MINIMUM_LENGTH_MM:g} mm along "
+            "one axis are needed; give a whole volume, or "
+            "correct the voxel spacing in its header, which must be in millimetres."
+        )
+
+
+def not_finite_error(path: Path) -> InputError:
+    """What to raise when a scan holds voxels that are no numbers."""
+    return InputError(f"'{path}' holds NaN or infinite voxels; replace them by -1024 (air).")
+
+
 def check_hounsfield(image: sitk.Image, path: Path) -> None:
     """Refuses values that cannot be Hounsfield units of a body.
 
@@ -84,7 +106,7 @@ def check_hounsfield(image: sitk.Image, path: Path) -> None:
     """
     values = sitk.GetArrayViewFromImage(image)
     if values.dtype.kind == "f" and not all(np.isfinite(part).all() for part in values):
-        raise InputError(f"'{path}' holds NaN or infinite voxels; replace them by -1024 (air).")
+        raise not_finite_error(path)
     low, high = float(values.min()), float(values.max())
     if low == high:
         raise InputError(f"'{path}' is {low:g} everywhere; give a CT scan of a body.")

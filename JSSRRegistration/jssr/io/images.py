@@ -7,10 +7,16 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.io.atomic import no_space_error, whole_file
-from jssr.io.checks import check_extent, check_header, check_hounsfield
+from jssr.io.checks import (
+    check_extent,
+    check_header,
+    check_hounsfield,
+    check_length,
+    not_finite_error,
+)
 from jssr.io.dicom import is_dicom, read_series
 from jssr.io.reading import check_file, check_there, reading
-from jssr.io.whole import is_whole, nifti_is_whole
+from jssr.io.whole import is_nifti, is_whole, nifti_is_finite, nifti_is_whole
 from jssr.memory import is_out_of_memory
 from jssr.spatial.geometry import Geometry, same_geometry
 
@@ -43,7 +49,10 @@ def read_scan(path: Path) -> sitk.Image:
     """
     image = read_image(path)
     check_extent(image, path)
+    if path.is_file() and is_nifti(path) and not nifti_is_finite(path):
+        raise not_finite_error(path)
     check_hounsfield(image, path)
+    check_length(image, path)
     return _compact(image)
 
 

@@ -1,10 +1,11 @@
-"""Whether a file holds all the voxels that its header announces."""
+"""Whether a file holds all the voxels that its header announces, and all of them numbers."""
 
 import gzip
 import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import SimpleITK as sitk
@@ -12,6 +13,7 @@ import SimpleITK as sitk
 _GZIP_MAGIC = b"\x1f\x8b"
 _CHUNK_BYTES = 1 << 20
 _HEADER_LINE_BYTES = 1 << 16
+_NIFTI_FLOATS = {16: "f4", 64: "f8"}
 _METAIMAGE_BYTES = {
     "MET_CHAR": 1,
     "MET_UCHAR": 1,
@@ -28,10 +30,15 @@ _METAIMAGE_BYTES = {
 
 def is_whole(path: Path) -> bool:
     """Whether an image file whose header can be read has all its voxels; NRRD is left to ITK."""
-    kind = sitk.ImageFileReader.GetImageIOFromFileName(str(path))
-    if kind == "NiftiImageIO":
+    if is_nifti(path):
         return nifti_is_whole(path)
+    kind = sitk.ImageFileReader.GetImageIOFromFileName(str(path))
     return kind != "MetaImageIO" or _metaimage_is_whole(path)
+
+
+def is_nifti(path: Path) -> bool:
+    """Whether ITK reads the file as NIfTI."""
+    return sitk.ImageFileReader.GetImageIOFromFileName(str(path)) == "NiftiImageIO"
 
 
 def nifti_is_whole(path: Path) -> bool:
@@ -50,6 +57,36 @@ def nifti_is_whole(path: Path) -> bool:
     needed = float(reader.GetMetaData("vox_offset")) + voxels * bits / 8
     stored = _nifti_voxels(path)
     return stored.is_file() and _uncompressed_size(stored) >= needed
+
+
+def nifti_is_finite(path: Path) -> bool:
+    """Whether no voxel of the whole NIfTI file ``path`` is NaN or infinite: ITK reads those as 0.
+
+    Files of integers are not read: they hold numbers alone.
+    """
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    kind = _NIFTI_FLOATS.get(int(reader.GetMetaData("datatype")))
+    if kind is None:
+        return True
+    stored = _nifti_voxels(path)
+    order = _byte_order(stored)
+    start = round(float(reader.GetMetaData("vox_offset")))
+    with _unpacked(stored) as stream:
+        stream.seek(start)
+        while chunk := stream.read(_CHUNK_BYTES):
+            values = np.frombuffer(chunk[: len(chunk) // 8 * 8], f"{order}{kind}")
+            if not np.isfinite(values).all():
+                return False
+    return True
+
+
+def _byte_order(stored: Path) -> str:
+    """``<`` or ``>``, by the size of the header, 348 or 540, with which a NIfTI begins."""
+    header = stored.name.replace(".img", ".hdr").replace(".IMG", ".HDR")
+    with _unpacked(stored.with_name(header)) as stream:
+        return "<" if int.from_bytes(stream.read(4), "little") in (348, 540) else ">"
 
 
 def _metaimage_is_whole(path: Path) -> bool:
@@ -102,18 +139,24 @@ def _nifti_voxels(path: Path) -> Path:
 
 
 def _uncompressed_size(path: Path) -> int:
-    """Bytes that ``path`` unpacks to; 0 if its compressed stream is cut or damaged.
-
-    The content decides whether it is compressed, as it does for ITK, and not the name.
-    """
-    with path.open("rb") as stream:
-        if stream.read(len(_GZIP_MAGIC)) != _GZIP_MAGIC:
-            return path.stat().st_size
+    """Bytes that ``path`` unpacks to; 0 if its compressed stream is cut or damaged."""
+    if not _is_packed(path):
+        return path.stat().st_size
     size = 0
     try:
-        with gzip.open(path) as stream:
+        with _unpacked(path) as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 size += len(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error):
         return 0
     return size
+
+
+def _is_packed(path: Path) -> bool:
+    """The content decides whether a file is compressed, as it does for ITK, and not the name."""
+    with path.open("rb") as stream:
+        return stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if _is_packed(path) else path.open("rb")

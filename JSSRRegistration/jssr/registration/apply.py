@@ -16,6 +16,7 @@ from jssr.io.segmentation import (
     write_segmentation,
 )
 from jssr.io.transforms import read_transform
+from jssr.registration.field_of_view import Scan
 from jssr.registration.result import Interpolation
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform, resample
@@ -122,19 +123,24 @@ def _warp_values(
     return reference.image(warped)
 
 
-def difference(fixed: sitk.Image, warped: sitk.Image) -> sitk.Image:
-    """``fixed`` minus ``warped``, on one grid, as int16 HU.
+def difference(
+    fixed: Scan, moving: Scan, warped: sitk.Image, fixed_to_moving: SpatialTransform
+) -> sitk.Image:
+    """The fixed scan minus ``warped``, the moving scan on its grid, as int16 HU.
 
-    0 where ``warped`` has -1024 HU or less, which also stands for what the moving scan does not
-    show: nothing is known of contrast there.
+    0 where one of the scans shows nothing: nothing is known of contrast there.
     """
+    grid = Geometry.of(fixed.image)
     other = sitk.GetArrayViewFromImage(warped)
-    values = sitk.GetArrayViewFromImage(fixed).astype(np.float32)
+    values = sitk.GetArrayViewFromImage(fixed.image).astype(np.float32)
     values -= other
     values[other <= AIR_HU] = 0.0
-    image = sitk.GetImageFromArray(_as_kind(values, np.dtype(np.int16)))
-    image.CopyInformation(fixed)
-    return image
+    if fixed.seen is not None:
+        values[sitk.GetArrayViewFromImage(fixed.seen) == 0] = 0.0
+    if moving.seen is not None:
+        seen = resample(moving.seen, fixed_to_moving, grid, 0.0, sitk.sitkNearestNeighbor)
+        values[sitk.GetArrayViewFromImage(seen) == 0] = 0.0
+    return grid.image(_as_kind(values, np.dtype(np.int16)))
 
 
 def _as_kind(values: np.ndarray, kind: np.dtype) -> np.ndarray:

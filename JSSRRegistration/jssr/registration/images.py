@@ -9,6 +9,7 @@ import torch
 from jssr.bundle.load import Bundle
 from jssr.hounsfield import AIR_HU
 from jssr.registration.apply import difference, warp_scan
+from jssr.registration.field_of_view import Scan
 from jssr.registration.inference import Pair
 from jssr.registration.result import Output
 from jssr.registration.segment import Segmentation, label_map
@@ -27,8 +28,8 @@ _SHOWN_IN_REPORT = {
 
 def make_images(
     outputs: Collection[Output],
-    fixed: sitk.Image,
-    moving: sitk.Image,
+    fixed: Scan,
+    moving: Scan,
     fixed_to_moving: SpatialTransform,
     synthesized: sitk.Image,
     segmentations: tuple[Segmentation, Segmentation],
@@ -44,9 +45,11 @@ def make_images(
         wanted |= _SHOWN_IN_REPORT
     images: dict[Output, sitk.Image] = {}
     if wanted & {Output.WARPED, Output.DIFFERENCE}:
-        images[Output.WARPED] = warp_scan(moving, fixed_to_moving, Geometry.of(fixed))
+        images[Output.WARPED] = warp_scan(moving.image, fixed_to_moving, Geometry.of(fixed.image))
     if Output.DIFFERENCE in wanted:
-        images[Output.DIFFERENCE] = difference(fixed, images[Output.WARPED])
+        images[Output.DIFFERENCE] = difference(
+            fixed, moving, images[Output.WARPED], fixed_to_moving
+        )
     if Output.SYNTHESIZED in wanted:
         images[Output.SYNTHESIZED] = synthesized
     for output, segmentation, scan in (
@@ -54,7 +57,7 @@ def make_images(
         (Output.MOVING_SEGMENTATION, segmentations[1], moving),
     ):
         if output in wanted:
-            images[output] = label_map(segmentation.probabilities, segmentation.grid, scan)
+            images[output] = label_map(segmentation.probabilities, segmentation.grid, scan.image)
     return images
 
 

@@ -167,8 +167,8 @@ def register(
         forward, backward = _transforms(linear, settled.fields, pair.field_grid)
         images = make_images(
             outputs,
-            fixed,
-            moving,
+            prepared.fixed.scan,
+            prepared.moving.scan,
             forward,
             synthesized_image(pair, synthesized, bundle),
             (fixed_segmentation, moving_segmentation),
