@@ -1,13 +1,14 @@
 """Files and folders appear whole or not at all, whatever happens on the way."""
 
 import errno
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from jssr.errors import InputError
-from jssr.io.atomic import OutputFolder, leftovers, whole_file
+from jssr.io.atomic import OutputFolder, leftovers, whole_file, write_json
 from sample_scans import forbidden
 
 
@@ -233,3 +234,20 @@ def test_a_file_without_its_folder_is_refused(tmp_path: Path, place: str) -> Non
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="does not exist"), whole_file(tmp_path / place / "x"):
         pass
+
+
+def test_json_appears_whole_and_readable(tmp_path: Path) -> None:
+    content = {"name": "Müller", "values": [1.5, None, "a"]}
+    write_json(tmp_path / "one.json", content)
+    text = (tmp_path / "one.json").read_text("utf-8")
+    assert json.loads(text) == content and text.startswith('{\n "name"') and text.endswith("}\n")
+    assert _tree(tmp_path) == {"one.json"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}])
+def test_what_json_does_not_have_leaves_the_old_file(tmp_path: Path, value: object) -> None:
+    write_json(tmp_path / "one.json", [1])
+    with pytest.raises((ValueError, TypeError)):
+        write_json(tmp_path / "one.json", [value])
+    assert json.loads((tmp_path / "one.json").read_text("utf-8")) == [1]
+    assert _tree(tmp_path) == {"one.json"}

@@ -9,7 +9,7 @@ from typing import Any
 from jssr import __version__
 from jssr.batch.cases import Case
 from jssr.errors import InputError
-from jssr.io.atomic import make_folder, whole_file
+from jssr.io.atomic import make_folder, write_json
 
 STATE_NAME = "batch.json"
 _SCHEMA = 1
@@ -70,8 +70,7 @@ class State:
     def _save(self) -> None:
         cases = {name: asdict(each) for name, each in self._outcomes.items()}
         document = {"schema": _SCHEMA, "settings": self._settings, "cases": cases}
-        with whole_file(self._path) as part:
-            part.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", "utf-8")
+        write_json(self._path, document)
 
     def _load(self) -> None:
         try:

@@ -20,8 +20,8 @@ from jssr.evaluation.methods import DISPLACEMENT_FILE, METHODS, Method
 from jssr.evaluation.open_cohort import cohort_name, open_cohort
 from jssr.evaluation.outcome import FAILED, MISSING, OK, MethodOutcome
 from jssr.evaluation.process import MethodFailed, run_measured
-from jssr.evaluation.tables import summaries, write_csv, write_json
-from jssr.io.atomic import make_folder, whole_file
+from jssr.evaluation.tables import summaries, write_csv
+from jssr.io.atomic import make_folder, whole_file, write_json
 from jssr.io.transforms import read_transform
 from jssr.registration.result import Output, ProgressCallback
 from jssr.registration.write import OUTPUT_FILES
@@ -204,9 +204,7 @@ def _earlier(place: Path, fingerprint: str) -> MethodOutcome | None:
 
 def _keep(outcome: MethodOutcome, fingerprint: str, place: Path) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
-    content = {"fingerprint": fingerprint, **asdict(outcome)}
-    with whole_file(place) as part:
-        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_json(place, {"fingerprint": fingerprint, **asdict(outcome)})
 
 
 def _without_paths(message: str, case: Case, output: Path) -> str:

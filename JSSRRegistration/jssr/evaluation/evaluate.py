@@ -25,8 +25,8 @@ from jssr.evaluation.leakage import bundle_leakage
 from jssr.evaluation.open_cohort import cohort_name, open_cohort
 from jssr.evaluation.statistics import PairedTest, Row, compare, figure_names
 from jssr.evaluation.synthesis import synthesis_figures
-from jssr.evaluation.tables import summaries, write_csv, write_json
-from jssr.io.atomic import OutputFolder, whole_file
+from jssr.evaluation.tables import summaries, write_csv
+from jssr.io.atomic import OutputFolder, whole_file, write_json
 from jssr.labels import label_index
 from jssr.registration.apply import warp_labels
 from jssr.registration.pipeline import register

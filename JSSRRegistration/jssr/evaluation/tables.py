@@ -1,11 +1,9 @@
-"""Rows of figures as CSV and JSON files."""
+"""Rows of figures as a CSV file, and what sums them up."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from jssr.evaluation.statistics import Row, figure_names, summarize
 from jssr.io.atomic import whole_file
@@ -20,12 +18,6 @@ def write_csv(path: Path, keys: Sequence[Mapping[str, str]], rows: Sequence[Row]
         for key, row in zip(keys, rows, strict=True):
             values = ["" if row.get(name) is None else repr(row[name]) for name in names]
             writer.writerow([*key.values(), *values])
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """``content`` as readable JSON; a NaN in it is an error."""
-    with whole_file(path) as part:
-        part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def summaries(rows: Sequence[Row]) -> dict[str, dict[str, float]]:

@@ -21,7 +21,7 @@ from jssr.evaluation.cohort import Case, displacement_on, load_case
 from jssr.evaluation.metrics import target_registration_error
 from jssr.evaluation.open_cohort import open_cohort
 from jssr.evaluation.provoked import KINDS, OTHER_PATIENT, Provoked
-from jssr.io.atomic import make_folder
+from jssr.io.atomic import make_folder, write_json
 from jssr.registration.pipeline import register
 from jssr.registration.result import Output, Refine, RegistrationResult
 from jssr.spatial.geometry import Geometry
@@ -172,7 +172,7 @@ def _run(arguments: argparse.Namespace) -> None:
         reasons = "; ".join(row.reasons)
         sys.stdout.write(f"{row.case}  {row.kind:16s} {error:>8s}  {row.level}: {reasons}\n")
         rows.append(row)
-        (output / "verdicts.json").write_text(json.dumps([asdict(r) for r in rows], indent=1))
+        write_json(output / "verdicts.json", [asdict(r) for r in rows])
     sys.stdout.write(json.dumps(summary(rows)) + "\n")
 
 

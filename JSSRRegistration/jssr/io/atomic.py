@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import json
 import os
 import secrets
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from jssr.errors import InputError, ResourceError
 from jssr.io.reading import check_name
@@ -84,6 +86,19 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # nothing could be written either
             part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes ``content`` as readable JSON in UTF-8; the file appears whole or not at all.
+
+    Raises:
+        InputError: as :func:`whole_file`.
+        ValueError: there is a NaN or an infinity in it, which JSON does not have.
+        TypeError: there is something else in it that JSON does not have.
+    """
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def _create(part: Path, path: Path) -> None:

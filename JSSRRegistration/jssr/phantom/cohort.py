@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from torch import Tensor
 
-from jssr.io.atomic import OutputFolder
+from jssr.io.atomic import OutputFolder, write_json
 from jssr.io.images import write_image
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
@@ -74,8 +74,7 @@ def write_cohort(
                 pair = make_pair(patient, index, options=pair_options)
             entries.append({"patient": person, **_write_pair(pair, root, name, organs=not shapes)})
         content = {"schema": SCHEMA, "generator": GENERATOR, "pairs": entries}
-        manifest = json.dumps(content, indent=1)
-        (root / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+        write_json(root / MANIFEST, content)
     if progress is not None:
         progress("Done", 1.0)
 

@@ -1,11 +1,11 @@
 """A registration's outputs as files in one folder."""
 
-import json
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jssr import __version__
+from jssr.io.atomic import write_json
 from jssr.io.images import write_image
 from jssr.io.segmentation import write_segmentation
 from jssr.io.transforms import write_transform
@@ -63,7 +63,7 @@ def write_result(
         elif output is Output.INVERSE_TRANSFORM:
             write_transform(result.moving_to_fixed, path)
         elif output is Output.METRICS:
-            path.write_text(_metrics(result, fixed, moving), encoding="utf-8")
+            write_json(path, _metrics(result, fixed, moving))
         elif output is Output.REPORT:
             if report is not None:
                 report(path)
@@ -73,14 +73,15 @@ def write_result(
             write_image(result.images[output], path, _NOTES[output])
 
 
-def _metrics(result: RegistrationResult, fixed: "sitk.Image", moving: "sitk.Image") -> str:
-    values = {
+def _metrics(
+    result: RegistrationResult, fixed: "sitk.Image", moving: "sitk.Image"
+) -> dict[str, Any]:
+    return {
         "jssr": __version__,
         "fixed_grid": _grid(fixed),
         "moving_grid": _grid(moving),
         **result.summary(),
     }
-    return json.dumps(values, indent=1, allow_nan=False) + "\n"
 
 
 def _grid(image: "sitk.Image") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jssr.errors import InputError
-from jssr.io.atomic import whole_file
+from jssr.io.atomic import write_json
 from jssr.labels import Phase
 
 FORMAT = 1
@@ -56,9 +56,7 @@ class CacheIndex:
 
 def write_index(folder: Path, index: CacheIndex) -> None:
     """Write the index; it appears whole or not at all."""
-    values = {"format": FORMAT, **asdict(index)}
-    with whole_file(folder / INDEX_NAME) as part:
-        part.write_text(json.dumps(values, indent=1), "utf-8")
+    write_json(folder / INDEX_NAME, {"format": FORMAT, **asdict(index)})
 
 
 def read_index(folder: Path) -> CacheIndex:

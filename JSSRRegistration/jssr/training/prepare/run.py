@@ -9,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from jssr.errors import InputError, JSSRError
-from jssr.io.atomic import whole_file
+from jssr.io.atomic import write_json
 from jssr.training.data.cache import (
     CachedPatient,
     CacheIndex,
@@ -111,8 +111,7 @@ def _one(
         return None, [Fault(rows[0].line, rows[0].patient, f"it could not be prepared: {error}")]
     if patient is not None and not faults:
         record = {"of": _fingerprint(rows, spacing_mm), "patient": asdict(patient)}
-        with whole_file(cache / patient.patient / _DONE_NAME) as part:
-            part.write_text(json.dumps(record), "utf-8")
+        write_json(cache / patient.patient / _DONE_NAME, record)
     return patient, faults
 
 
