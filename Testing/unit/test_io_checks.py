@@ -7,7 +7,13 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.errors import InputError
-from jssr.io.checks import check_extent, check_hounsfield, is_hounsfield
+from jssr.io.checks import (
+    check_extent,
+    check_hounsfield,
+    check_length,
+    is_hounsfield,
+    is_label_map,
+)
 from sample_scans import body_array, scan_image
 
 PATH = Path("scan.nrrd")
@@ -62,3 +68,43 @@ def test_eight_voxels_along_each_axis(axis: int) -> None:
         else:
             with pytest.raises(InputError, match=told):
                 check_extent(image, PATH)
+
+
+def _blocks(values: list[int], side: int = 6) -> np.ndarray:
+    """Cubes of these values side by side, in zeros."""
+    array = np.zeros((side + 4, side + 4, len(values) * (side + 2)), np.int16)
+    for number, value in enumerate(values):
+        start = number * (side + 2)
+        array[2:-2, 2:-2, start : start + side] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (_blocks([1, 5, 52]), True),
+        (_blocks([1]), True),
+        (_blocks(list(range(1, 118))), True),
+        (_blocks([1, 5]).astype(np.float32), True),
+        (_blocks([1, 5]) + 0.5, False),
+        (_blocks([1, -5]), False),
+        (np.zeros((9, 9, 9), np.uint8), False),
+        (body_array(), False),
+        # MR, and CT windowed to 256 grey values.
+        (np.random.default_rng(0).gamma(2, 150, (20, 20, 20)).astype(np.int16), False),
+        (((body_array() + 160.0) * 0.64).clip(0, 255).astype(np.uint8), False),
+    ],
+)
+def test_a_label_map_holds_few_numbers_in_pieces(values: np.ndarray, told: bool) -> None:
+    assert is_label_map(_image(values)) is told
+
+
+@pytest.mark.parametrize(("spacing_mm", "enough"), [(1.6, False), (1.7, True)])
+def test_a_scan_is_40_mm_long_along_one_axis(spacing_mm: float, enough: bool) -> None:
+    image = scan_image((12, 20, 24))
+    image.SetSpacing((spacing_mm, 1.0, 1.0))
+    if enough:
+        check_length(image, PATH)
+    else:
+        with pytest.raises(InputError, match="only 38 mm long"):
+            check_length(image, PATH)

@@ -204,10 +204,40 @@ def test_a_segmentation_is_never_blurred_and_loses_no_segment(tmp_path: Path) ->
         warp_file(tmp_path / "other.seg.nrrd", transform, reference, output, Interpolation.LABELS)
 
 
-def test_an_image_is_no_segmentation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("interpolation", [None, *Interpolation])
+def test_only_a_segmentation_names_segments(
+    tmp_path: Path, interpolation: Interpolation | None
+) -> None:
+    """An image has none, and the numbers of a label map may be those of any program."""
     image, transform, reference = _files(tmp_path)
-    with pytest.raises(InputError, match="the name of a segmentation"):
-        warp_file(image, transform, reference, tmp_path / "x.seg.nrrd", Interpolation.LINEAR)
+    sitk.WriteImage(_labels(), str(tmp_path / "labels.nrrd"))
+    for source in (image, tmp_path / "labels.nrrd"):
+        with pytest.raises(InputError, match="the name of a segmentation"):
+            warp_file(source, transform, reference, tmp_path / "x.seg.nrrd", interpolation)
+    assert not (tmp_path / "x.seg.nrrd").exists()
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkUInt8, sitk.sitkUInt16, sitk.sitkFloat32])
+def test_a_label_map_is_not_blurred_unless_asked_for(tmp_path: Path, kind: int) -> None:
+    _, transform, reference = _files(tmp_path)
+    labels = sitk.Cast(scan_image() > 0, sitk.sitkUInt8) * 4
+    labels[:10] = sitk.Cast(labels[:10] > 0, sitk.sitkUInt8) * 9
+    sitk.WriteImage(sitk.Cast(labels, kind), str(tmp_path / "labels.nrrd"))
+    write_transform(SpatialTransform(translation((1.1, 0.7, 0.9))), transform)
+    output = tmp_path / "out.nrrd"
+    taken = warp_file(tmp_path / "labels.nrrd", transform, reference, output)
+    assert taken is Interpolation.LABELS
+    assert set(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(output))))) == {0, 4, 9}
+    blurred = warp_file(
+        tmp_path / "labels.nrrd", transform, reference, output, Interpolation.LINEAR
+    )
+    assert blurred is Interpolation.LINEAR
+    assert len(np.unique(sitk.GetArrayFromImage(sitk.ReadImage(str(output))))) > 3
+
+
+def test_an_image_is_interpolated_linearly(tmp_path: Path) -> None:
+    image, transform, reference = _files(tmp_path)
+    assert warp_file(image, transform, reference, tmp_path / "a.nrrd") is Interpolation.LINEAR
 
 
 @pytest.mark.parametrize("interpolation", list(Interpolation))

@@ -159,9 +159,12 @@ def warp(
         Path, typer.Option(metavar="FILE", help="A .nii.gz, .nii, .nrrd, .mha or .seg.nrrd file.")
     ],
     interpolation: Annotated[
-        Interpolation,
-        typer.Option(help="linear: images; labels: label maps, smooth borders; nearest: exact."),
-    ] = Interpolation.LINEAR,
+        Interpolation | None,
+        typer.Option(
+            help="linear: images; labels: label maps, smooth borders; nearest: exact. Default: "
+            "labels for what is plainly a label map, else linear."
+        ),
+    ] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Apply a saved transform to an image or a label map."""
@@ -169,8 +172,9 @@ def warp(
 
     if output.exists() and not overwrite:
         raise InputError(f"The output '{output}' exists; add --overwrite or choose another.")
-    warp_file(image, transform, reference, output, interpolation)
-    typer.echo(f"Wrote {output}")
+    taken = warp_file(image, transform, reference, output, interpolation)
+    as_labels = interpolation is None and taken is Interpolation.LABELS
+    typer.echo(f"Wrote {output}" + (" as a label map" if as_labels else ""))
 
 
 def info(

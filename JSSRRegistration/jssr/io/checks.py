@@ -18,6 +18,8 @@ _FAT_AND_AIR_HU = (-1200, -40)
 _MINIMUM_FAT_AND_AIR = 1e-3
 _MINIMUM_RANGE_HU = 150
 _SAMPLE_VOXELS = 4_000_000
+_MOST_LABELS = 300
+_LEAST_EVEN = 0.7
 
 
 def check_header(reader: sitk.ImageFileReader, path: Path) -> None:
@@ -125,3 +127,19 @@ def is_hounsfield(image: sitk.Image) -> bool:
     fat_and_air = (sample >= _FAT_AND_AIR_HU[0]) & (sample <= _FAT_AND_AIR_HU[1])
     wide = float(values.max()) - float(values.min()) >= _MINIMUM_RANGE_HU
     return wide and float(fat_and_air.mean()) >= _MINIMUM_FAT_AND_AIR
+
+
+def is_label_map(image: sitk.Image) -> bool:
+    """Whether the values look like numbers of labels, to which no number between belongs.
+
+    They are whole, few, from 0, and most that are not 0 have the same beside them; an image that is
+    not in HU has noise.
+    """
+    values = sitk.GetArrayViewFromImage(image)
+    if values.min() < 0 or values.max() == 0 or not np.array_equal(values, np.rint(values)):
+        return False
+    if len(np.unique(values)) > _MOST_LABELS:
+        return False
+    inside, beside = values[..., :-1], values[..., 1:]
+    labelled = inside > 0
+    return float((inside == beside)[labelled].mean()) >= _LEAST_EVEN if labelled.any() else False

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.hounsfield import AIR_HU
-from jssr.io.checks import is_hounsfield
+from jssr.io.checks import is_hounsfield, is_label_map
 from jssr.io.images import check_writable_name, read_image, read_label_map, write_image
 from jssr.io.segmentation import (
     SUFFIX,
@@ -25,30 +25,40 @@ _SLAB_SLICES = 32
 
 
 def warp_file(
-    image: Path, transform: Path, reference: Path, output: Path, interpolation: Interpolation
-) -> None:
-    """Writes ``image`` resampled onto the grid of ``reference``.
+    image: Path,
+    transform: Path,
+    reference: Path,
+    output: Path,
+    interpolation: Interpolation | None = None,
+) -> Interpolation:
+    """Writes ``image`` resampled onto the grid of ``reference``, and gives the interpolation.
 
     ``transform`` maps points of the reference to points of the image. Outside the image there is
-    air (-1024) if it is a CT and else 0. A ``.seg.nrrd`` is written as a segmentation,
-    and never interpolated like an image.
+    air (-1024) if it is a CT and else 0. A ``.seg.nrrd`` is never interpolated like an image, and
+    written from a segmentation alone: what the numbers of another label map mean is not known.
+
+    Args:
+        interpolation: ``None`` chooses by the image's values.
 
     Raises:
         InputError: a file cannot be read, the output cannot be written, nothing of the image would
             be in view, or a segmentation would lose segments that the label table does not have.
     """
     check_writable_name(output)  # before the work, not after it
+    coded = image.name.endswith(SUFFIX)
+    if output.name.endswith(SUFFIX) and not coded:
+        raise InputError(
+            f"'{output}' has the name of a segmentation, and '{image}' names no segments; choose "
+            "a name in .nii.gz or .nrrd."
+        )
     grid = Geometry.of(read_image(reference))
     spatial = read_transform(transform)
-    coded = image.name.endswith(SUFFIX)
-    if coded and interpolation is Interpolation.LINEAR:
+    if coded and interpolation in (None, Interpolation.LINEAR):
         interpolation = Interpolation.LABELS
+    if interpolation is None:
+        labels = is_label_map(read_image(image))
+        interpolation = Interpolation.LABELS if labels else Interpolation.LINEAR
     if interpolation is Interpolation.LINEAR:
-        if output.name.endswith(SUFFIX):
-            raise InputError(
-                f"'{output}' has the name of a segmentation; choose another suffix, or add "
-                "--interpolation labels if the image is a label map."
-            )
         source = read_image(image)
         outside = AIR_HU if is_hounsfield(source) else 0.0
         kind = sitk.GetArrayViewFromImage(source).dtype
@@ -67,6 +77,7 @@ def warp_file(
         write_segmentation(warped, output)
     else:
         write_image(warped, output)
+    return interpolation
 
 
 def _read_segmentation_whole(path: Path) -> sitk.Image:
