@@ -13,7 +13,7 @@ from jssr.io.segmentation import (
     unknown_segments,
     write_segmentation,
 )
-from jssr.labels import LABELS
+from jssr.labels import LABELS, label_index
 from jssr.spatial.geometry import Geometry
 
 
@@ -109,6 +109,59 @@ def test_a_segment_without_a_name_is_known_by_its_id(tmp_path: Path) -> None:
     spleen = next(label.index for label in LABELS if label.name == "spleen")
     assert set(np.unique(values)) == {0, spleen}
     assert unknown_segments(path) == ["Segment1"]
+
+
+def _named(path: Path, *names: str) -> Path:
+    """The label map with its values 1, 2, 5 as segments of these names."""
+    image = _label_map()
+    for number, (name, value) in enumerate(zip(names, (1, 2, 5), strict=False)):
+        image.SetMetaData(f"Segment{number}_Name", name)
+        image.SetMetaData(f"Segment{number}_LabelValue", str(value))
+    sitk.WriteImage(image, str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("right kidney", "right_kidney"),
+        ("Right Kidney", "right_kidney"),
+        ("Right_kidney", "right_kidney"),
+        ("inferior vena cava", "inferior_vena_cava"),
+        ("SPLEEN", "spleen"),
+        ("liver  lesion", "lesion"),
+    ],
+)
+def test_case_and_underscores_of_a_name_do_not_matter(
+    tmp_path: Path, written: str, name: str
+) -> None:
+    path = _named(tmp_path / "a.seg.nrrd", written)
+    values = sitk.GetArrayFromImage(read_segmentation(path))
+    assert set(np.unique(values)) == {0, label_index(name)} and unknown_segments(path) == []
+
+
+def test_unknown_segments_of_a_scan_are_refused_by_name(tmp_path: Path) -> None:
+    scan = sitk.Cast(_label_map(), sitk.sitkInt16)
+    path = _named(tmp_path / "a.seg.nrrd", "Liver", "Tumor", "Milz")
+    told = r"a\.seg\.nrrd' has segments .* \('Tumor', 'Milz'\); name them .* column 'classes'"
+    with pytest.raises(InputError, match=told):
+        read_segmentation_of(scan, path)
+    with pytest.raises(InputError, match=r"has no segment 'lesion', but segments .*'Tumor', 'Mi"):
+        read_segmentation_of(scan, path, ("liver", "lesion"))
+    found = read_segmentation_of(scan, path, ("liver",))
+    assert set(np.unique(sitk.GetArrayFromImage(found))) == {0, label_index("liver")}
+    known = _named(tmp_path / "b.seg.nrrd", "Liver")
+    read_segmentation_of(scan, known, ("liver", "lesion"))  # this liver has none
+
+
+def test_of_many_unknown_segments_some_are_told(tmp_path: Path) -> None:
+    image = _label_map()
+    for number in range(9):
+        image.SetMetaData(f"Segment{number}_Name", f"part {number}")
+        image.SetMetaData(f"Segment{number}_LabelValue", str(number + 1))
+    sitk.WriteImage(image, str(tmp_path / "a.seg.nrrd"))
+    with pytest.raises(InputError, match=r"'part 0', .*'part 4' and 4 more\)"):
+        read_segmentation_of(sitk.Cast(_label_map(), sitk.sitkInt16), tmp_path / "a.seg.nrrd")
 
 
 def test_segments_that_overlap_are_refused(tmp_path: Path) -> None:

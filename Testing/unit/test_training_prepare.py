@@ -183,6 +183,33 @@ def test_a_second_call_makes_nothing_again(cohort, prepared, monkeypatch):
     assert summary.reused == 2 and len(summary.patients) == 2
 
 
+def _segmented(cohort, folder, name, classes=""):
+    """A table of one scan whose liver and spleen are segments, the spleen by another ``name``."""
+    drawn = sitk.ReadImage(str(cohort.parent / "p1_pv_labels.nii.gz"))
+    for number, (segment, value) in enumerate((("Liver", 1), (name, 3))):
+        drawn.SetMetaData(f"Segment{number}_Name", segment)
+        drawn.SetMetaData(f"Segment{number}_LabelValue", str(value))
+    sitk.WriteImage(drawn, str(folder / "a.seg.nrrd"))
+    table = folder / "table.csv"
+    scan = cohort.parent / "p1_pv.nii.gz"
+    table.write_text(
+        f"patient,phase,image,segmentation,classes\np,pv,{scan},a.seg.nrrd,{classes}\n"
+    )
+    return table
+
+
+def test_segments_of_unknown_names_are_a_fault_of_their_row(cohort, tmp_path):
+    table = _segmented(cohort, tmp_path, "Milz")
+    with pytest.raises(InputError, match=r"\(line 2: .* label table does not have \('Milz'\)"):
+        prepare_cohort(table, tmp_path / "cache", spacing_mm=SPACING_MM)
+    table = _segmented(cohort, tmp_path, "SPLEEN")
+    (patient,) = prepare_cohort(table, tmp_path / "cache", spacing_mm=SPACING_MM).patients
+    assert patient.scans[0].classes == ("liver", "spleen")
+    table = _segmented(cohort, tmp_path, "Milz", "liver")
+    (patient,) = prepare_cohort(table, tmp_path / "cache", spacing_mm=SPACING_MM).patients
+    assert patient.scans[0].classes == ("liver",)
+
+
 def test_the_stream_gives_crops_of_the_cohort(prepared):
     cache, summary = prepared
     config = DataConfig(

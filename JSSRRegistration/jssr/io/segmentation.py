@@ -1,5 +1,6 @@
 """Segmentations as Slicer keeps them: NRRD label maps with named, coloured, coded segments."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import SimpleITK as sitk
 
 from jssr.errors import InputError
 from jssr.io.images import read_label_map, write_image
-from jssr.labels import BACKGROUND, LABELS, Code, Label
+from jssr.labels import BACKGROUND, LABELS, Code, Label, label_index
 from jssr.spatial.geometry import Geometry, same_geometry
 
 SUFFIX = ".seg.nrrd"
@@ -16,7 +17,15 @@ TERMINOLOGY_CONTEXT = "JSSR liver CT"
 
 _SAME_PLACE_MM = 0.1
 
-_INDEX_OF = {label.title: label.index for label in LABELS} | {x.name: x.index for x in LABELS}
+_NAMES_TOLD = 5
+
+
+def _key(name: str) -> str:
+    """A segment's name without what people write differently: case, blanks and underscores."""
+    return " ".join(name.replace("_", " ").casefold().split())
+
+
+_INDEX_OF = {_key(name): label.index for label in LABELS for name in (label.title, label.name)}
 
 
 def terminology_entry(label: Label) -> str:
@@ -51,8 +60,9 @@ def write_segmentation(label_map: sitk.Image, path: Path) -> None:
 def read_segmentation(path: Path) -> sitk.Image:
     """The label map with the indices of :data:`jssr.labels.LABELS` that a segmentation holds.
 
-    Segments are known by their names, so a file that Slicer renumbered reads the same; a file
-    without segments is taken as a plain label map.
+    Segments are known by their names, in any case and with underscores or blanks, so a file that
+    Slicer renumbered reads the same; those of other names are background. A file without segments
+    is taken as a plain label map.
 
     Raises:
         InputError: it cannot be read, or its segments overlap in several layers.
@@ -63,20 +73,27 @@ def read_segmentation(path: Path) -> sitk.Image:
         return label_map
     table = np.zeros(int(np.iinfo(np.uint16).max) + 1, np.uint8)
     for name, value in stored:
-        table[value] = _INDEX_OF.get(name, BACKGROUND)
+        table[value] = _INDEX_OF.get(_key(name), BACKGROUND)
     result = sitk.GetImageFromArray(table[sitk.GetArrayViewFromImage(label_map)])
     result.CopyInformation(label_map)
     return result
 
 
-def read_segmentation_of(scan: sitk.Image, path: Path) -> sitk.Image:
+def read_segmentation_of(scan: sitk.Image, path: Path, classes: Sequence[str] = ()) -> sitk.Image:
     """The segmentation of ``scan``, read as :func:`read_segmentation` does.
 
+    Args:
+        scan: the image that it segments.
+        path: where it is.
+        classes: names of the labels that were drawn, if that is known; then it may have segments of
+            other names beside theirs.
+
     Raises:
-        InputError: it cannot be read, is on another grid than the scan, or holds values that the
-            label table does not have.
+        InputError: it cannot be read, is on another grid than the scan, or holds values or segments
+            that the label table does not have.
     """
     labels = read_segmentation(path)
+    _check_segments(path, classes)
     if labels.GetSize() != scan.GetSize():
         raise InputError(
             f"'{path}' has {labels.GetSize()} voxels, but the image that it segments has "
@@ -98,7 +115,30 @@ def read_segmentation_of(scan: sitk.Image, path: Path) -> sitk.Image:
 
 def unknown_segments(path: Path) -> list[str]:
     """Names of a segmentation's segments that the label table does not have."""
-    return [name for name, _ in _stored_values(path) if name not in _INDEX_OF]
+    return [name for name, _ in _stored_values(path) if _key(name) not in _INDEX_OF]
+
+
+def _check_segments(path: Path, classes: Sequence[str]) -> None:
+    """Refuses a segmentation of which more than is known would be taken for background.
+
+    Raises:
+        InputError: segments have unknown names, and no ``classes`` are given, or one of them has no
+            segment, which may be there by another name.
+    """
+    unknown = unknown_segments(path)
+    known = {_INDEX_OF.get(_key(name)) for name, _ in _stored_values(path)}
+    missing = [name for name in classes if label_index(name) not in known]
+    if not unknown or (classes and not missing):
+        return
+    told = ", ".join(f"'{name}'" for name in unknown[:_NAMES_TOLD])
+    more = len(unknown) - _NAMES_TOLD
+    told += f" and {more} more" if more > 0 else ""
+    lacks = f"has no segment '{missing[0]}', but" if missing else "has"
+    advice = "" if missing else ", or name in a table's column 'classes' the labels that count"
+    raise InputError(
+        f"'{path}' {lacks} segments that JSSR's label table does not have ({told}); name them as "
+        f"`jssr info` lists its labels, or remove them{advice}."
+    )
 
 
 def _header(label_map: sitk.Image) -> dict[str, str]:

@@ -133,7 +133,7 @@ def _written(item: Loaded, grid: Geometry, cache: Path, key: str) -> CachedScan:
 
 def _resampled_labels(item: Loaded, grid: Geometry) -> np.ndarray:
     assert item.row.segmentation is not None
-    drawn = read_segmentation_of(item.scan.image, item.row.segmentation)
+    drawn = read_segmentation_of(item.scan.image, item.row.segmentation, item.row.classes)
     placed = sitk.Resample(
         drawn,
         grid.empty_image(),

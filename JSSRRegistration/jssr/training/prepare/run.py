@@ -22,6 +22,8 @@ from jssr.training.prepare.patient import patient_key, prepare_patient
 from jssr.training.prepare.table import Fault, Row, read_table
 
 _DONE_NAME = "patient.json"
+# Caches that lack it were made when segments with capitals or unknown names became background.
+_NAMED_SEGMENTS = "segments by name, in any case"
 
 
 @dataclass(frozen=True)
@@ -139,5 +141,8 @@ def _fingerprint(rows: list[Row], spacing_mm: float) -> str:
         if path is not None and path.exists()
     ]
     described = [[row.phase.value, row.split, list(row.classes)] for row in rows]
-    text = json.dumps([spacing_mm, described, files])
+    content: list[object] = [spacing_mm, described, files]
+    if any(row.segmentation is not None and row.segmentation.suffix == ".nrrd" for row in rows):
+        content.append(_NAMED_SEGMENTS)
+    text = json.dumps(content)
     return hashlib.sha256(text.encode()).hexdigest()
