@@ -101,6 +101,19 @@ def test_segments_are_known_by_name_whatever_the_file_is_called(tmp_path: Path) 
     assert expected is not None and found is not None and np.array_equal(found, expected)
 
 
+def test_unknown_segments_are_refused_unless_the_classes_are_there(tmp_path: Path) -> None:
+    (case,) = read_cohort(write_manifest_cohort(tmp_path / "cohort", pairs=1))
+    path = case.moving_segmentation
+    assert path is not None
+    drawn = sitk.ReadImage(str(path))
+    drawn.SetMetaData("Segment2_Name", "Milz")
+    sitk.WriteImage(drawn, str(path))
+    for classes in ((), ("liver", "spleen")):
+        with pytest.raises(InputError, match=r"moving\.seg\.nrrd' has .* \('Milz'\)"):
+            load_case(replace(case, moving_classes=classes))
+    assert load_case(replace(case, moving_classes=("liver",))).moving_labels is not None
+
+
 def test_landmarks_are_read(tmp_path: Path) -> None:
     folder = write_manifest_cohort(tmp_path / "cohort", pairs=1)
     (folder / "points.csv").write_text("fx,fy,fz,mx,my,mz\n0,0,80,5,-2.5,83\n")

@@ -121,6 +121,34 @@ def test_a_cohort_of_refused_pairs_gives_its_first_reason(evaluated: Path, refus
     assert not (evaluated / "none").exists()
 
 
+def test_a_tables_classes_tell_what_is_scored_and_unknown_segments_are_told(
+    evaluated: Path,
+) -> None:
+    pair = write_manifest_cohort(evaluated / "four", pairs=1) / "pair0"
+    strange = sitk.ReadImage(str(pair / "moving.seg.nrrd"))
+    strange.SetMetaData("Segment2_Name", "Milz")
+    sitk.WriteImage(strange, str(pair / "strange.seg.nrrd"))
+    (pair / "table.csv").write_text(
+        "patient,phase,image,segmentation,split,classes\n"
+        "p,pv,fixed.nii.gz,fixed.seg.nrrd,test,liver;spleen\n"
+        "p,arterial,moving.nii.gz,moving.seg.nrrd,test,liver\n"
+        "p,delayed,moving.nii.gz,strange.seg.nrrd,test,\n"
+    )
+    output = evaluated / "fourth"
+    assert evaluate(str(pair / "table.csv"), output).exit_code == 0
+    (row,) = read_cases(output).values()
+    for kind, organs in (
+        ("dice", {"liver"}),
+        ("before_dice", {"liver"}),
+        ("segmentation_fixed_dice", {"liver", "spleen"}),
+        ("segmentation_moving_dice", {"liver"}),
+    ):
+        begin = f"{kind}_"
+        assert {name.removeprefix(begin) for name in row if name.startswith(begin)} == organs
+    (reason,) = json.loads((output / "summary.json").read_text("utf-8"))["refused"].values()
+    assert reason.startswith("The moving segmentation has segments") and "'Milz'" in reason
+
+
 def test_figures_that_one_evaluation_lacks_are_left_out() -> None:
     first = {"a": {"x_mm": 1.0}, "b": {"x_mm": 3.0, "y_mm": 1.0}}
     second = {"a": {"x_mm": 2.0}, "b": {"x_mm": 5.0}}

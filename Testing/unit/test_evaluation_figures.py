@@ -4,9 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from jssr.evaluation.cohort import CaseData, load_case, read_cohort
-from jssr.evaluation.figures import lesions_of, registration_errors, registration_figures
+from jssr.evaluation.figures import (
+    compared_labels,
+    covered_labels,
+    lesions_of,
+    registration_errors,
+    registration_figures,
+)
+from jssr.labels import label_index
 from jssr.spatial.linear import translation
 from jssr.spatial.transform import SpatialTransform
 from sample_cohort import GRID, SHIFT_MM, shift_transform, write_manifest_cohort
@@ -81,3 +89,50 @@ def test_folds_are_counted_in_percent_and_a_lost_organ_overlaps_by_nothing(data:
     far = registration_figures(data, SpatialTransform(translation((500.0, 0.0, 0.0))))
     assert far["dice_liver"] == 0.0
     assert far["hd95_liver_mm"] is None and far["surface_liver_mm"] is None
+
+
+def overlaps(data: CaseData) -> dict[str, float | None]:
+    row = registration_figures(data, shift_transform())
+    return {name: value for name, value in row.items() if name.startswith("dice_")}
+
+
+def without_spleen(data: CaseData, *, truth: bool, fixed: str = "", moving: str = "") -> CaseData:
+    """The pair without a spleen on the moving scan, and with these classes in its table."""
+    assert data.moving_labels is not None
+    labels = sitk.GetArrayFromImage(data.moving_labels)
+    labels[labels == label_index("spleen")] = 0
+    case = replace(
+        data.case, fixed_classes=tuple(fixed.split()), moving_classes=tuple(moving.split())
+    )
+    if not truth:
+        case, data = replace(case, truth_transform=None), replace(data, truth_mm=None)
+    return replace(data, case=case, moving_labels=GRID.image(labels))
+
+
+def test_an_organ_that_only_the_fixed_scan_shows_was_lost_if_the_truth_is_known(
+    data: CaseData,
+) -> None:
+    assert overlaps(without_spleen(data, truth=True))["dice_spleen"] == 0.0
+
+
+def test_only_what_both_annotations_cover_is_scored(data: CaseData) -> None:
+    shown = overlaps(without_spleen(data, truth=False))
+    assert set(shown) == {"dice_liver", "dice_lesion"}
+    drawn = "liver spleen"
+    both = overlaps(without_spleen(data, truth=False, fixed=drawn, moving=drawn))
+    assert set(both) == {"dice_liver", "dice_spleen"} and both["dice_spleen"] == 0.0
+    one = overlaps(without_spleen(data, truth=False, fixed=drawn, moving="liver lesion"))
+    assert set(one) == {"dice_liver"}
+    mixed = overlaps(without_spleen(data, truth=False, moving=drawn))
+    assert set(mixed) == {"dice_liver", "dice_spleen"}
+
+
+def test_an_annotation_covers_its_classes_or_what_it_shows(data: CaseData) -> None:
+    assert data.fixed_labels is not None
+    covered = {label.name for label in covered_labels(data.fixed_labels, ())}
+    assert covered == {"liver", "lesion", "spleen"}
+    assert [x.name for x in covered_labels(data.fixed_labels, ("lung", "liver"))] == [
+        "liver",
+        "lung",
+    ]
+    assert compared_labels(replace(data, moving_labels=None)) == ()

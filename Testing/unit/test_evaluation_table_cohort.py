@@ -62,3 +62,13 @@ def test_a_faulty_line_is_named_rather_than_left_out(tmp_path: Path) -> None:
 def test_a_table_without_test_pairs_says_so(tmp_path: Path, lines: list[str]) -> None:
     with pytest.raises(InputError, match="no patient of the split 'test' with two phases"):
         _open(_table(tmp_path, lines), tmp_path)
+
+
+def test_a_case_knows_the_classes_of_its_scans(tmp_path: Path) -> None:
+    path = Path(_table(tmp_path, []))
+    path.write_text(
+        HEADER.strip() + ",classes\np,pv,v.nrrd,labels.nrrd,test,liver;spleen\n"
+        "p,arterial,a.nrrd,labels.nrrd,test,liver\np,delayed,n.nrrd,labels.nrrd,test,\n"
+    )
+    found = [(case.fixed_classes, case.moving_classes) for case in _open(str(path), tmp_path)]
+    assert found == [(("liver", "spleen"), ()), (("liver", "spleen"), ("liver",))]

@@ -29,6 +29,7 @@ from jssr.spatial.transform import SpatialTransform
 
 RESULTS_FOLDER = "results"
 """Where a benchmark keeps one JSON file for each method and case."""
+_COVERED = "labels that both annotations cover"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +185,9 @@ def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
         if not path.exists():
             raise InputError(f"The cohort names '{path.name}', which is not there.")
         content.append([path.name, path.stat().st_size, path.stat().st_mtime_ns])
+    if case.moving_segmentation is not None and not case.truth_is_known:
+        # Earlier versions scored labels that one of the two annotations does not cover.
+        content.append([_COVERED, case.fixed_classes, case.moving_classes])
     if not method.is_peer:
         content += [__version__, setup.device, _model_digest(setup.model)]
     return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()

@@ -6,7 +6,7 @@ of pairs with paths relative to the folder. The other is a folder of cases, each
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +35,9 @@ class Case:
     """The files of one pair; what is unknown is ``None``.
 
     ``truth_displacement`` is a vector image in LPS mm at fixed points, ``truth_transform`` a
-    transform of fixed to moving points: a case has at most one of them. Cases of one ``patient``
-    show the same person.
+    transform of fixed to moving points: a case has at most one of them. ``fixed_classes`` and
+    ``moving_classes`` are the names of the labels that a segmentation covers; empty means that
+    nothing says so. Cases of one ``patient`` show the same person.
     """
 
     name: str
@@ -52,6 +53,13 @@ class Case:
     synthesis_truth: Path | None = None
     landmarks: Path | None = None
     patient: str | None = None
+    fixed_classes: tuple[str, ...] = ()
+    moving_classes: tuple[str, ...] = ()
+
+    @property
+    def truth_is_known(self) -> bool:
+        """Whether one scan was made of the other, and so one segmentation of the other, too."""
+        return self.truth_displacement is not None or self.truth_transform is not None
 
     def files(self) -> dict[Path, str]:
         """Its files, each with what it is called where no path may be named."""
@@ -112,7 +120,8 @@ def load_case(case: Case) -> CaseData:
         InputError: a file is missing or unusable.
     """
     fixed, moving = read_scan(case.fixed), read_scan(case.moving)
-    fixed_labels = _labels(case.fixed_segmentation, fixed)
+    fixed_labels = _labels(case.fixed_segmentation, fixed, case.fixed_classes)
+    moving_labels = _labels(case.moving_segmentation, moving, case.moving_classes)
     truth_mm = _truth(case, Geometry.of(fixed))
     body = _body(case, fixed)
     liver = None
@@ -128,7 +137,7 @@ def load_case(case: Case) -> CaseData:
         body=body,
         liver=liver,
         fixed_labels=fixed_labels,
-        moving_labels=_labels(case.moving_segmentation, moving),
+        moving_labels=moving_labels,
         synthesis_truth=None if case.synthesis_truth is None else read_scan(case.synthesis_truth),
         landmarks=None if case.landmarks is None else _read_landmarks(case.landmarks),
     )
@@ -223,8 +232,8 @@ def _known(case: Case, fixed: sitk.Image) -> np.ndarray:
     return known
 
 
-def _labels(path: Path | None, scan: sitk.Image) -> sitk.Image | None:
-    return None if path is None else read_segmentation_of(scan, path)
+def _labels(path: Path | None, scan: sitk.Image, classes: Sequence[str]) -> sitk.Image | None:
+    return None if path is None else read_segmentation_of(scan, path, classes)
 
 
 def _read_landmarks(path: Path) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -16,6 +15,8 @@ from jssr.errors import InputError, without_paths
 from jssr.evaluation.cohort import Case, CaseData, load_case
 from jssr.evaluation.evaluation_page import evaluation_page
 from jssr.evaluation.figures import (
+    compared_labels,
+    covered_labels,
     lesions_of,
     registration_errors,
     registration_figures,
@@ -122,7 +123,8 @@ def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> R
         unregistered = warp_labels(
             data.moving_labels, SpatialTransform(linear), Geometry.of(data.fixed)
         )
-        row |= segmentation_figures(data.fixed_labels, unregistered, "before_")
+        compared = compared_labels(data)
+        row |= segmentation_figures(data.fixed_labels, unregistered, "before_", compared)
     row |= _segmentation_rows(data, result)
     synthesized = result.images[Output.SYNTHESIZED]
     row |= synthesis_figures(data, synthesized, linear, bundle.manifest.window_hu)
@@ -194,13 +196,16 @@ def _measured(
 
 def _segmentation_rows(data: CaseData, result: RegistrationResult) -> Row:
     row: Row = {}
-    pairs: Sequence[tuple[str, sitk.Image | None, Any]] = (
-        ("fixed", data.fixed_labels, result.images[Output.FIXED_SEGMENTATION]),
-        ("moving", data.moving_labels, result.images[Output.MOVING_SEGMENTATION]),
+    case, images = data.case, result.images
+    fixed, moving = images[Output.FIXED_SEGMENTATION], images[Output.MOVING_SEGMENTATION]
+    pairs: Sequence[tuple[str, sitk.Image | None, Sequence[str], sitk.Image]] = (
+        ("fixed", data.fixed_labels, case.fixed_classes, fixed),
+        ("moving", data.moving_labels, case.moving_classes, moving),
     )
-    for name, truth, found in pairs:
+    for name, truth, classes, found in pairs:
         if truth is not None:
-            row |= segmentation_figures(truth, found, f"segmentation_{name}_")
+            covered = covered_labels(truth, classes)
+            row |= segmentation_figures(truth, found, f"segmentation_{name}_", covered)
     if data.fixed_labels is not None:
         lesion = sitk.GetArrayViewFromImage(result.images[Output.FIXED_SEGMENTATION])
         lesion = lesion == label_index("lesion")

@@ -1,6 +1,6 @@
 """All the figures of one registered pair, as one flat row of a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ import SimpleITK as sitk
 from jssr.evaluation import metrics
 from jssr.evaluation.cohort import CaseData, displacement_on
 from jssr.evaluation.statistics import Row
-from jssr.labels import LABELS, label_index
+from jssr.labels import LABELS, Label, label_index
 from jssr.registration.apply import warp_labels
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import jacobian_determinant_on
@@ -48,8 +48,33 @@ def registration_errors(data: CaseData, fixed_to_moving: SpatialTransform) -> Ro
     return _errors(data, fixed_to_moving, displacement_mm)
 
 
-def segmentation_figures(truth: sitk.Image, found: sitk.Image, prefix: str) -> Row:
-    """Dice, HD95 and mean surface distance of each label that is in the truth.
+def compared_labels(data: CaseData) -> tuple[Label, ...]:
+    """The labels whose overlap tells of the registration: those that both annotations cover.
+
+    Where the truth is known, both are of one anatomy and cover the same, so a label that only the
+    fixed scan shows overlaps by nothing.
+    """
+    if data.fixed_labels is None or data.moving_labels is None:
+        return ()
+    covered = covered_labels(data.fixed_labels, data.case.fixed_classes)
+    if data.case.truth_is_known:
+        return covered
+    others = covered_labels(data.moving_labels, data.case.moving_classes)
+    return tuple(label for label in covered if label in others)
+
+
+def covered_labels(labels: sitk.Image, classes: Sequence[str]) -> tuple[Label, ...]:
+    """The labels that an annotation covers: those of ``classes``, or without any what it shows."""
+    if classes:
+        return tuple(label for label in LABELS if label.name in classes)
+    shown = np.unique(sitk.GetArrayViewFromImage(labels))
+    return tuple(label for label in LABELS if label.index in shown)
+
+
+def segmentation_figures(
+    truth: sitk.Image, found: sitk.Image, prefix: str, labels: Sequence[Label]
+) -> Row:
+    """Dice, HD95 and mean surface distance of each of ``labels`` that is in the truth.
 
     Raises:
         ValueError: the two are on different grids.
@@ -59,7 +84,7 @@ def segmentation_figures(truth: sitk.Image, found: sitk.Image, prefix: str) -> R
     if expected.shape != given.shape:
         raise ValueError("the two segmentations are on different grids")
     row: Row = {}
-    for label in LABELS:
+    for label in labels:
         a, b = expected == label.index, given == label.index
         if not a.any():
             continue
@@ -105,7 +130,7 @@ def _overlaps(data: CaseData, transform: SpatialTransform) -> Row:
     if data.fixed_labels is None or data.moving_labels is None:
         return {}
     warped = warp_labels(data.moving_labels, transform, Geometry.of(data.fixed))
-    return segmentation_figures(data.fixed_labels, warped, "")
+    return segmentation_figures(data.fixed_labels, warped, "", compared_labels(data))
 
 
 def _lesion_figures(data: CaseData, determinant: np.ndarray, grid: Geometry) -> Row:

@@ -52,6 +52,8 @@ def _pairs(rows: list[Row]) -> list[Case]:
             fixed_segmentation=fixed.segmentation,
             moving_segmentation=moving.segmentation,
             patient=patient_key(fixed.patient),
+            fixed_classes=fixed.classes,
+            moving_classes=moving.classes,
         )
         for moving in others
     ]
