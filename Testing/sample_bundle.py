@@ -1,9 +1,12 @@
 """A model bundle with untrained networks, for the tests of what is done with bundles."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pytest
 import torch
 
+from jssr.batch import run
 from jssr.bundle.card import Card, Figure
 from jssr.bundle.export import export_bundle
 from jssr.networks import NetworksConfig, build_networks
@@ -33,3 +36,12 @@ def write_untrained_bundle(folder: Path, spacing_mm: float = 4.0) -> Path:
         networks = build_networks(config)
     export_bundle(folder, networks, config, card, "stages: []\n", [figure])
     return folder
+
+
+def pretend_verified(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Batches take this name and digest for a verified model's; there are no files."""
+    content = SimpleNamespace(
+        manifest=SimpleNamespace(name="made-up", version="1.0"), digest="0123456789abcdef"
+    )
+    monkeypatch.setattr(run, "verified_content", lambda path: content)
+    return content

@@ -4,7 +4,6 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ import slicer
 import slicer.util
 
 import JSSRRegistrationLib.batch as batch_module
-from jssr.batch import run as run_module
 from jssr.batch.summary import PAGE_NAME
 from JSSRRegistrationLib.batch import BAD_INPUT, SOME_FAILED, SUCCESS
+from sample_bundle import pretend_verified
 
 SCRIPT = Path(batch_module.__file__).parents[1] / "Scripts" / "batch.py"
 WORKER = Path(__file__).parent / "made_worker.py"
@@ -46,10 +45,7 @@ def table(tmp_path: Path) -> Path:
 @pytest.fixture
 def script(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Script:
     """Runs the script with arguments after ``--`` and gives Slicer's exit code."""
-    content = SimpleNamespace(
-        manifest=SimpleNamespace(name="made-up", version="1.0"), digest="0123456789abcdef"
-    )
-    monkeypatch.setattr(run_module, "verified_content", lambda path: content)
+    pretend_verified(monkeypatch)
     monkeypatch.setattr(batch_module, "worker_command", lambda python: [python, str(WORKER)])
     monkeypatch.setattr(sys, "path", list(sys.path))
     codes: list[int] = []

@@ -3,14 +3,13 @@
 import csv
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from jssr.batch import run as run_module
 from jssr.cli.main import app
 from jssr.service import runner as runner_module
+from sample_bundle import pretend_verified
 from sample_scans import write_localizer
 
 WORKER = Path(__file__).parent / "batch_worker.py"
@@ -18,10 +17,7 @@ WORKER = Path(__file__).parent / "batch_worker.py"
 
 @pytest.fixture(autouse=True)
 def made_up_worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    content = SimpleNamespace(
-        manifest=SimpleNamespace(name="made-up", version="1.0"), digest="0123456789abcdef"
-    )
-    monkeypatch.setattr(run_module, "verified_content", lambda path: content)
+    pretend_verified(monkeypatch)
     monkeypatch.setattr(runner_module, "worker_command", lambda: [sys.executable, str(WORKER)])
     monkeypatch.setenv("JSSR_TEST_LOG", str(tmp_path / "jobs.log"))
 

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from jssr.labels import Phase
 from jssr.registration.result import Output, Refine
 from jssr.service.client import worker_environment
 from jssr.service.runner import Runner
+from sample_bundle import pretend_verified
 from sample_scans import scan_image, write_dicom_series
 
 WORKER = Path(__file__).parent / "batch_worker.py"
@@ -73,13 +73,9 @@ class Cohort:
 
 
 @pytest.fixture(autouse=True)
-def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+def model(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A bundle's name and digest, without a bundle."""
-    content = SimpleNamespace(
-        manifest=SimpleNamespace(name="made-up", version="1.0"), digest="0123456789abcdef"
-    )
-    monkeypatch.setattr(run_module, "verified_content", lambda path: content)
-    yield content
+    return pretend_verified(monkeypatch)
 
 
 @pytest.fixture

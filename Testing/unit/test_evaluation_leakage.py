@@ -9,10 +9,9 @@ import SimpleITK as sitk
 import torch
 from torch import Tensor
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.evaluation.leakage import bundle_leakage
 from jssr.spatial.linear import translation
-from sample_bundle import write_untrained_bundle
 from sample_scene import GRID, textured_hu
 
 FIXED = GRID.image(textured_hu(0)[0, 0].numpy())
@@ -28,11 +27,6 @@ class Generator(torch.nn.Module):
 
     def forward(self, content: Tensor, _content: Tensor, style: Tensor, _style: Tensor) -> Tensor:
         return self._answer(content, style)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
 
 
 def leakage(

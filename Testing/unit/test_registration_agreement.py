@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.registration.agreement import trusting
 from jssr.registration.inference import Pair
 from jssr.registration.objective import at_places
-from sample_bundle import write_untrained_bundle
 from sample_scene import OBJECTIVE_FACTOR as FACTOR
 from sample_scene import (
     ball,
@@ -25,11 +24,6 @@ from sample_scene import (
 
 HALF = 24
 """Where on the working grid, along x, one half of the moving scan begins to differ."""
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
 
 
 def trust_in_halves(pair: Pair, bundle: Bundle) -> tuple[torch.Tensor, torch.Tensor]:

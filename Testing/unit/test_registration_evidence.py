@@ -6,20 +6,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.networks.structure import STRUCTURE_CHANNELS, STRUCTURE_PAIRS, structure
 from jssr.registration.evidence import Evidence, coarse_evidence, fine_evidence, local_contrast
 from jssr.registration.window import to_network
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.warp import resize, sample
-from sample_bundle import write_untrained_bundle
 from sample_scene import ball, finer_scans, moved_pair, pair_of, textured_hu
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
-
 
 HALF = 2.0**-11
 """Features are kept in half precision, which rounds a value by at most this part of it."""

@@ -1,14 +1,13 @@
 """The volumes handed out: those asked for, each on its own scan's grid."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 
-from jssr.bundle.load import load_bundle
+from jssr.bundle.load import Bundle
 from jssr.registration.field_of_view import Scan
 from jssr.registration.images import make_images, synthesized_image
 from jssr.registration.result import Output
@@ -16,7 +15,6 @@ from jssr.registration.segment import Segmentation
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.transform import SpatialTransform
-from sample_bundle import write_untrained_bundle
 from sample_pair import pair_images
 from sample_scene import GRID, ball, pair_of, textured_hu
 
@@ -90,8 +88,7 @@ def test_each_is_what_it_is_called() -> None:
         assert (images[output][11:19, 11:19, 11:19] == label).all()
 
 
-def test_the_synthesized_scan_is_in_hu_and_air_where_the_moving_scan_ends(tmp_path: Path) -> None:
-    bundle = load_bundle(write_untrained_bundle(tmp_path / "m", 3.0))
+def test_the_synthesized_scan_is_in_hu_and_air_where_the_moving_scan_ends(bundle: Bundle) -> None:
     low, high = bundle.manifest.window_hu
     pair = pair_of(textured_hu(0), textured_hu(1), ball(50.0))
     valid = pair.moving.valid.clone()

@@ -1,10 +1,8 @@
 """Fields as they are stored: free inside, zero at the border, exact inverse."""
 
-from pathlib import Path
-
 import torch
 
-from jssr.bundle.load import load_bundle
+from jssr.bundle.load import Bundle
 from jssr.registration.inference import (
     Displacements,
     Pair,
@@ -18,7 +16,6 @@ from jssr.registration.inference import (
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import compose_mm, exponentiate_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry, same_geometry
-from sample_bundle import write_untrained_bundle
 from sample_scene import moved_pair
 
 GRID = Geometry((64, 64, 48), (3.0, 3.0, 3.0), (0.0, 0.0, 0.0))
@@ -44,8 +41,7 @@ def test_the_field_has_a_margin_of_its_own_around_the_scans() -> None:
     assert within[..., 0].max() == within[..., 0].min() == scans.margin
 
 
-def test_both_ways_know_no_fixed_and_no_moving_scan(tmp_path: Path) -> None:
-    bundle = load_bundle(write_untrained_bundle(tmp_path / "model", 3.0))
+def test_both_ways_know_no_fixed_and_no_moving_scan(bundle: Bundle) -> None:
     pair, _ = moved_pair(1, 12.0)
 
     def asked(scans: Pair) -> tuple[tuple[torch.Tensor, torch.Tensor], Displacements]:

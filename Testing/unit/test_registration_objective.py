@@ -6,17 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.registration.objective import BothWays, Objective, bending
 from jssr.registration.working_grid import GridVolume
-from sample_bundle import write_untrained_bundle
 from sample_scene import OBJECTIVE_FACTOR as FACTOR
 from sample_scene import ball, moved_pair, objective_of, on_field_grid, pair_of, still, textured_hu
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
 
 
 def value(objective: Objective, fields: BothWays) -> float:

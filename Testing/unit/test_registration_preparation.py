@@ -5,21 +5,15 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled, InputError
 from jssr.registration.body import body_mask
 from jssr.registration.field_of_view import Scan
 from jssr.registration.preparation import BODY_MARGIN_MM, prepare
 from jssr.spatial.linear import translation
-from sample_bundle import write_untrained_bundle
 from sample_pair import pair_images
 
 STILL = np.eye(4)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m"))
 
 
 def scans() -> tuple[Scan, Scan]:

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.errors import Cancelled
 from jssr.labels import label_index
 from jssr.registration.inference import Displacements, Pair
@@ -16,7 +16,6 @@ from jssr.registration.window import to_network
 from jssr.registration.working_grid import GridVolume
 from jssr.spatial.fields import compose_mm, resample_field
 from jssr.spatial.jacobian import jacobian_determinant
-from sample_bundle import write_untrained_bundle
 from sample_scene import (
     ball,
     finer_scans,
@@ -28,11 +27,6 @@ from sample_scene import (
 )
 
 SPACING = (3.0, 3.0, 3.0)
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m", 3.0))
 
 
 def refined(

@@ -7,22 +7,16 @@ import pytest
 import SimpleITK as sitk
 import torch
 
-from jssr.bundle.load import Bundle, load_bundle
+from jssr.bundle.load import Bundle
 from jssr.labels import CLASS_COUNT, label_index
 from jssr.registration.segment import carried, label_map, segment
 from jssr.registration.window import to_network
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, rotation, translation
-from sample_bundle import write_untrained_bundle
 from sample_pair import pair_images
 from sample_scene import GRID, ball
 
 ORGANS = {"liver": 40.0, "spleen": 15.0}
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return load_bundle(write_untrained_bundle(tmp_path_factory.mktemp("model") / "m"))
 
 
 def probabilities() -> torch.Tensor:
