@@ -21,7 +21,7 @@ from jssr.service.runner import Runner
 from JSSRRegistrationLib.batch_scene import saveCaseScene
 from JSSRRegistrationLib.logic import JSSRRegistrationLogic
 from JSSRRegistrationLib.packages import MissingPackages, missingPackages
-from JSSRRegistrationLib.runner import slicerPython
+from JSSRRegistrationLib.slicer_python import slicerPython
 
 SUCCESS, SOME_FAILED, BAD_INPUT = 0, 1, 2
 

@@ -27,8 +27,8 @@ from JSSRRegistrationLib.records import (
     Settings,
 )
 from JSSRRegistrationLib.run import MovingInput, Run, RunInput
-from JSSRRegistrationLib.runner import slicerPython
 from JSSRRegistrationLib.scene import checkVolume, readInitialTransform
+from JSSRRegistrationLib.slicer_python import slicerPython
 from JSSRRegistrationLib.temporary import TemporaryFolder
 from JSSRRegistrationLib.volumes import addScan
 
