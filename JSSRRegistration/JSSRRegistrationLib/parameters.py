@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from jssr.labels import Phase
+from jssr.registration.result import Refine
 from JSSRRegistrationLib.outputs import SceneOutput
 
 MAXIMUM_SEED = 2**31 - 1
@@ -44,9 +45,9 @@ class PhaseChoice(enum.Enum):
 class RefinementChoice(enum.Enum):
     """How long instance optimization may run. Scenes store the member's name: never rename one."""
 
-    OFF = "off"
-    FAST = "fast"
-    FULL = "full"
+    OFF = Refine.OFF.value
+    FAST = Refine.FAST.value
+    FULL = Refine.FULL.value
 
     def label(self) -> str:
         """What the user reads."""

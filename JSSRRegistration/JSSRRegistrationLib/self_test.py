@@ -18,6 +18,7 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
 from jssr.labels import Phase, label_index
 from JSSRRegistrationLib import batch
+from JSSRRegistrationLib.frames import LPS_TO_RAS
 from JSSRRegistrationLib.logic import JSSRRegistrationLogic
 from JSSRRegistrationLib.outputs import SceneOutput
 from JSSRRegistrationLib.records import Settings
@@ -28,7 +29,7 @@ POINT_COUNT = 500
 LARGEST_ERROR_MM = 4.0
 """Mean error in the liver that the default model must stay under on this phantom."""
 
-_FLIP = np.array([-1.0, -1.0, 1.0])
+_FLIP = LPS_TO_RAS.diagonal()[:3]
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _linear(matrix: np.ndarray) -> Any:
 def _grid(field: sitk.Image) -> Any:
     """A displacement field in LPS as ``vtkOrientedGridTransform`` in RAS, float32."""
     vectors = sitk.GetArrayViewFromImage(field).reshape(-1, 3)
-    scalars = numpy_to_vtk((vectors * [-1.0, -1.0, 1.0]).astype(np.float32), deep=True)
+    scalars = numpy_to_vtk((vectors * LPS_TO_RAS.diagonal()[:3]).astype(np.float32), deep=True)
     image = vtk.vtkImageData()
     image.SetDimensions(field.GetSize())
     image.SetSpacing(field.GetSpacing())
