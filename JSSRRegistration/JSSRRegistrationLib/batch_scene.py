@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jssr.batch.cases import Case
 from jssr.batch.state import Outcome
 from jssr.errors import JSSRError
@@ -56,8 +54,7 @@ def _fill(scene: Any, case: Case, outcome: Outcome, folder: Path) -> None:
     files = {output: folder / name for output, name in OUTPUT_FILES.items()}
     files = {output: file for output, file in files.items() if file.is_file()}
     outputs = {output for output in SceneOutput if _available(output, files)}
-    pair = Pair(fixed, moving, True, True, np.eye(4), np.eye(4))
-    makeNodes(scene, pair, Finished(files, summary), outputs, {})
+    makeNodes(scene, Pair(fixed, moving), Finished(files, summary), outputs, {})
 
 
 def _available(output: SceneOutput, files: dict[Output, Path]) -> bool:

@@ -1,7 +1,7 @@
 """The worker's files as nodes of the scene."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import slicer
 from jssr.registration.result import Output
 from JSSRRegistrationLib import placing
 from JSSRRegistrationLib.outputs import SceneOutput, workerOutput
-from JSSRRegistrationLib.tables import fillIntensityTable, fillQualityTable
+from JSSRRegistrationLib.tables import MovingSummary, fillIntensityTable, fillQualityTable
 from JSSRRegistrationLib.transforms import setFromParent, setMovingToWorld
 from JSSRRegistrationLib.volumes import copyDisplay, fillSegmentation, fillVolume, setWindow
 
@@ -27,15 +27,16 @@ class Pair:
     """The two volumes of a registration as they were when it began.
 
     Whether their own voxels were registered (see :class:`JSSRRegistrationLib.scene.WorldScan`), and
-    the linear transforms they lay under, as RAS matrices.
+    the linear transforms they lay under, as RAS matrices. Unless told, their own voxels were, and
+    they lay under none.
     """
 
     fixedVolume: Any
     movingVolume: Any
-    fixedOnNodeGrid: bool
-    movingOnNodeGrid: bool
-    worldFromFixed: np.ndarray
-    worldFromMoving: np.ndarray
+    fixedOnNodeGrid: bool = True
+    movingOnNodeGrid: bool = True
+    worldFromFixed: np.ndarray = field(default_factory=lambda: np.eye(4))
+    worldFromMoving: np.ndarray = field(default_factory=lambda: np.eye(4))
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,12 @@ def makeNodes(
     finished: Finished,
     outputs: Collection[SceneOutput],
     given: Mapping[SceneOutput, Any],
+    earlier: Sequence[MovingSummary] = (),
 ) -> dict[SceneOutput, Any]:
     """A node for each output, in the order of :class:`SceneOutput`; ``given`` ones are overwritten.
+
+    ``earlier`` scans were registered to the same fixed one before: the intensity table tells of
+    them as well.
 
     Nothing new stays in the scene if one of them fails.
     """
@@ -67,7 +72,7 @@ def makeNodes(
             if node is None:
                 node = placing.addNode(scene, output, pair.fixedVolume, pair.movingVolume)
                 made.append(node)
-            _fill(output, node, pair, finished)
+            _fill(output, node, pair, finished, earlier)
             nodes[output] = node
     except BaseException:
         for node in made:
@@ -76,11 +81,17 @@ def makeNodes(
     return nodes
 
 
-def _fill(output: SceneOutput, node: Any, pair: Pair, finished: Finished) -> None:
+def _fill(
+    output: SceneOutput,
+    node: Any,
+    pair: Pair,
+    finished: Finished,
+    earlier: Sequence[MovingSummary],
+) -> None:
     if output is SceneOutput.QUALITY_TABLE:
         fillQualityTable(node, finished.summary)
     elif output is SceneOutput.INTENSITY_TABLE:
-        scans = [(pair.movingVolume.GetName(), finished.summary)]
+        scans = [*earlier, (pair.movingVolume.GetName(), finished.summary)]
         fillIntensityTable(node, pair.fixedVolume.GetName(), scans)
     elif output in (SceneOutput.TRANSFORM, SceneOutput.INVERSE_TRANSFORM):
         _fillTransform(output, node, pair, finished)

@@ -31,7 +31,7 @@ from JSSRRegistrationLib.scene import (
     readScan,
     worldFromParent,
 )
-from JSSRRegistrationLib.tables import fillIntensityTable
+from JSSRRegistrationLib.tables import MovingSummary
 from JSSRRegistrationLib.temporary import TemporaryFolder
 
 _SHARED = (SceneOutput.FIXED_SEGMENTATION, SceneOutput.INTENSITY_TABLE)
@@ -88,7 +88,7 @@ class Run:
         self._pair: Pair | None = None
         self._names: dict[str, str] = {}
         self._shared: dict[SceneOutput, Any] = {}
-        self._scans: list[tuple[str, Mapping[str, Any]]] = []
+        self._scans: list[MovingSummary] = []
         self._ended = False
         self.jobs = [RegistrationJob(request.fixedVolume, item.volume) for item in request.movings]
 
@@ -134,10 +134,10 @@ class Run:
         self._pair = Pair(
             request.fixedVolume,
             moving.volume,
-            fixed.onNodeGrid,
-            scan.onNodeGrid,
-            worldFromParent(request.fixedVolume),
-            worldFromParent(moving.volume),
+            fixedOnNodeGrid=fixed.onNodeGrid,
+            movingOnNodeGrid=scan.onNodeGrid,
+            worldFromFixed=worldFromParent(request.fixedVolume),
+            worldFromMoving=worldFromParent(moving.volume),
         )
         settings = request.settings
         wanted = {workerOutput(output) for output in self._outputs()}
@@ -206,12 +206,10 @@ class Run:
             if node.GetScene() is self._scene
         }
         kept = {output: given[output] for output in self._shared if output in given}
-        nodes = {**kept, **makeNodes(self._scene, pair, finished, outputs, given)}
+        made = makeNodes(self._scene, pair, finished, outputs, given, self._scans)
+        nodes = {**kept, **made}
         self._shared = {output: nodes[output] for output in _SHARED if output in nodes}
         self._scans.append((pair.movingVolume.GetName(), finished.summary))
-        if SceneOutput.INTENSITY_TABLE in nodes:
-            table = nodes[SceneOutput.INTENSITY_TABLE]
-            fillIntensityTable(table, pair.fixedVolume.GetName(), self._scans)
         report = self._request.movings[self._index].reportPath
         if report is not None:
             shutil.copyfile(finished.files[Output.REPORT], report)

@@ -7,6 +7,9 @@ import vtk
 
 from jssr.labels import LABELS
 
+MovingSummary = tuple[str, Mapping[str, Any]]
+"""The name of a moving scan and the summary of its registration."""
+
 Row = tuple[str, float | str | None, str]
 _TITLES = {label.name: label.title for label in LABELS}
 
@@ -24,13 +27,10 @@ def fillQualityTable(node: Any, summary: Mapping[str, Any]) -> None:
     _fill(node, [("Figure", names), ("Value", values), ("Unit", units)])
 
 
-def fillIntensityTable(
-    node: Any, fixedName: str, scans: Sequence[tuple[str, Mapping[str, Any]]]
-) -> None:
+def fillIntensityTable(node: Any, fixedName: str, scans: Sequence[MovingSummary]) -> None:
     """Mean and standard deviation in HU by organ and scan; the phase stands in the column's name.
 
-    ``scans`` holds the name of each moving scan and the summary of its registration; all of them
-    share the fixed scan.
+    All ``scans``, at least one, share the fixed scan.
     """
     names = [label.title for label in LABELS]
     columns: list[tuple[str, list[Any]]] = [("Structure", names)]

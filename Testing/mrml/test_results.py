@@ -53,10 +53,10 @@ def make(
     finished = Finished(files, message)
     state = Pair(
         *pair,
-        scans[0].onNodeGrid,
-        scans[1].onNodeGrid,
-        worldFromParent(pair[0]),
-        worldFromParent(pair[1]),
+        fixedOnNodeGrid=scans[0].onNodeGrid,
+        movingOnNodeGrid=scans[1].onNodeGrid,
+        worldFromFixed=worldFromParent(pair[0]),
+        worldFromMoving=worldFromParent(pair[1]),
     )
     return makeNodes(scene, state, finished, outputs, given or {}), finished
 
@@ -313,7 +313,7 @@ def test_nothing_new_stays_when_a_file_is_missing(
     scene: Any, fixed: Any, moving: Any, tmp_path: Path
 ) -> None:
     scans = [readScan(node) for node in (fixed, moving)]
-    state = Pair(fixed, moving, True, True, np.eye(4), np.eye(4))
+    state = Pair(fixed, moving)
     _, finished = make(scene, (fixed, moving), tmp_path, frozenset({SceneOutput.TRANSFORM}))
     before = {node.GetID() for node in nodes_of(scene)}
     finished.files[Output.WARPED] = tmp_path / "missing.nrrd"  # type: ignore[index]
