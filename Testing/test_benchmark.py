@@ -143,6 +143,63 @@ def test_results_of_a_method_that_is_gone_are_left_out(tmp_path: Path) -> None:
     assert "no_such_package" not in (output / "benchmark.html").read_text("utf-8")
 
 
+def test_a_pair_that_cannot_be_used_fails_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = write_manifest_cohort(tmp_path / "cohort", pairs=4)
+    write_image(scan_image() + 2000, cohort / "pair0" / "moving.nii.gz")
+    cropped = cohort / "pair1" / "fixed.seg.nrrd"
+    sitk.WriteImage(sitk.ReadImage(str(cropped))[:, :, 4:], str(cropped))
+    (cohort / "pair2" / "fixed.nii.gz").unlink()
+    monkeypatch.chdir(tmp_path)
+    arguments = ["benchmark", "cohort", "--methods", "identity", "--threads", "1"]
+    for _ in range(2):
+        done = CliRunner().invoke(app, [*arguments, "--output", "output"])
+        assert done.exit_code == 0, done.output
+    html = Path("output/benchmark.html").read_text("utf-8")
+    for reason in (
+        "failed: The moving scan is not in Hounsfield units",
+        "failed: The fixed segmentation has",
+        "failed: There is no file or folder for the fixed scan",
+    ):
+        assert reason in html
+    assert "pair2/" not in html and str(tmp_path) not in html
+    _, line = Path("output/results.csv").read_text("utf-8").splitlines()
+    assert line.startswith("pair3,identity,")
+
+
+def test_a_cohort_without_a_pair_that_can_be_used_still_has_a_page(tmp_path: Path) -> None:
+    cohort = write_manifest_cohort(tmp_path / "cohort", pairs=1)
+    (cohort / "pair0" / "moving.nii.gz").write_text("no image")
+    arguments = ["benchmark", str(cohort), "--methods", "identity", "--threads", "1"]
+    done = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path / "output")])
+    assert done.exit_code == 0, done.output
+    html = (tmp_path / "output" / "benchmark.html").read_text("utf-8")
+    assert "failed: The moving scan cannot be read" in html
+
+
+def test_of_a_damaged_slice_only_the_name_is_told(tmp_path: Path) -> None:
+    first, *_, last = write_dicom_series(scan_image(), tmp_path / "Doe")
+    last.write_bytes(last.read_bytes()[:700])
+    (outcome,) = outcomes_of([Case("p", first, first)], [IDENTITY], tmp_path)
+    assert outcome.status == "failed" and "Doe" not in outcome.message
+    assert outcome.message.startswith(f"The DICOM slice '{last.name}' is damaged")
+
+
+@pytest.mark.parametrize("change", ["classes", "truth"])
+def test_a_result_with_other_labels_compared_does_not_count(tmp_path: Path, change: str) -> None:
+    (case,) = read_cohort(write_manifest_cohort(tmp_path / "cohort", pairs=1))
+    unknown = replace(case, truth_transform=None)
+    first, second = {
+        "classes": (unknown, replace(unknown, moving_classes=("liver",))),
+        "truth": (case, unknown),
+    }[change]
+    setup = Setup(threads=1)
+    run_benchmark([first], [ABSENT], tmp_path, setup, progress=quiet)
+    assert len(read_outcomes([first], [ABSENT], tmp_path, setup)) == 1
+    assert not read_outcomes([second], [ABSENT], tmp_path, setup)
+
+
 @pytest.mark.parametrize("shift_mm", [np.nan, None])
 def test_a_method_that_writes_no_usable_transform_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift_mm: float | None

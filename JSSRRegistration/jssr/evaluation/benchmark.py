@@ -97,12 +97,13 @@ def run_benchmark(
     """Runs each method on each case and keeps the outcome in ``output``, unless it is there.
 
     An outcome counts as there if it succeeded with the same files, settings, threads and model.
+    Where a case's files cannot be used every method fails, and the other cases go on.
 
     Args:
         peer_limit: how many of the cases other methods than JSSR see; ``None``: all.
 
     Raises:
-        InputError: a case's files or the model cannot be used.
+        InputError: the model cannot be used.
     """
     jobs = [
         (case, method)
@@ -110,7 +111,8 @@ def run_benchmark(
         for method in methods
         if not method.is_peer or peer_limit is None or number < peer_limit
     ]
-    loaded: CaseData | None = None
+    loaded_case: Case | None = None
+    loaded: CaseData | str = ""
     for number, (case, method) in enumerate(jobs):
         progress(f"{case.name}: {method.title}", number / len(jobs))
         place = _place(output, case, method)
@@ -118,9 +120,13 @@ def run_benchmark(
         earlier = _earlier(place, fingerprint)
         if earlier is not None and earlier.status == OK:
             continue
-        if loaded is None or loaded.case != case:
-            loaded = load_case(case)
-        _keep(_run(loaded, method, output, setup), fingerprint, place)
+        if case != loaded_case:
+            loaded_case, loaded = case, _loaded(case, output)
+        if isinstance(loaded, CaseData):
+            outcome = _run(loaded, method, output, setup)
+        else:
+            outcome = MethodOutcome(method.name, case.name, FAILED, loaded)
+        _keep(outcome, fingerprint, place)
 
 
 def read_outcomes(
@@ -148,6 +154,14 @@ def found_transform(place: Path) -> SpatialTransform:
     """
     own = place / OUTPUT_FILES[Output.TRANSFORM]
     return read_transform(own if own.is_file() else place / DISPLACEMENT_FILE)
+
+
+def _loaded(case: Case, output: Path) -> CaseData | str:
+    """The pair in memory, or why it cannot be used."""
+    try:
+        return load_case(case)
+    except InputError as error:
+        return _without_paths(str(error), case, output)
 
 
 def _run(data: CaseData, method: Method, output: Path, setup: Setup) -> MethodOutcome:
@@ -182,9 +196,9 @@ def _place(output: Path, case: Case, method: Method) -> Path:
 def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
     content: list[Any] = [asdict(method), setup.threads]
     for path in case.files():
-        if not path.exists():
-            raise InputError(f"The cohort names '{path.name}', which is not there.")
-        content.append([path.name, path.stat().st_size, path.stat().st_mtime_ns])
+        there = path.exists()
+        found = [path.stat().st_size, path.stat().st_mtime_ns] if there else ["not there"]
+        content.append([path.name, *found])
     if case.moving_segmentation is not None and not case.truth_is_known:
         # Earlier versions scored labels that one of the two annotations does not cover.
         content.append([_COVERED, case.fixed_classes, case.moving_classes])
@@ -212,7 +226,10 @@ def _keep(outcome: MethodOutcome, fingerprint: str, place: Path) -> None:
 
 
 def _without_paths(message: str, case: Case, output: Path) -> str:
-    message = without_paths(message, {path.absolute(): name for path, name in case.files().items()})
-    for folder in (output.absolute(), Path(tempfile.gettempdir()), Path.home()):
+    files = case.files()
+    names = files | {path.absolute(): name for path, name in files.items()}
+    message = without_paths(message, names)
+    beside = [path.parent for path in names if path.parent.name]  # where other slices lie
+    for folder in (*beside, output.absolute(), Path(tempfile.gettempdir()), Path.home()):
         message = message.replace(f"{folder}/", "")
     return message
