@@ -5,7 +5,7 @@ from pathlib import Path
 from jssr.errors import InputError, counted
 from jssr.evaluation.cohort import Case
 from jssr.training.prepare.patient import REFERENCE_ORDER, patient_key
-from jssr.training.prepare.table import Row, read_table
+from jssr.training.prepare.table import ScanRow, read_table
 
 TABLE_SUFFIX = ".csv"
 
@@ -27,7 +27,7 @@ def read_table_cohort(path: Path) -> tuple[Case, ...]:
             f"The table {path} has {counted(len(faults), 'fault')}, as in line {first.line}: "
             f"{first.message}; mend it, since a patient left out would change the figures."
         )
-    patients: dict[str, list[Row]] = {}
+    patients: dict[str, list[ScanRow]] = {}
     for row in rows:
         if row.split == "test":
             patients.setdefault(row.patient, []).append(row)
@@ -40,7 +40,7 @@ def read_table_cohort(path: Path) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def _pairs(rows: list[Row]) -> list[Case]:
+def _pairs(rows: list[ScanRow]) -> list[Case]:
     fixed, *others = sorted(rows, key=lambda row: REFERENCE_ORDER.index(row.phase))
     return [
         Case(

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from jssr.errors import InputError
 from jssr.labels import Phase
-from jssr.training.prepare.table import Row
+from jssr.training.prepare.table import ScanRow
 
 _VALIDATION_EVERY = 10
 
 
-def read_decathlon(folder: Path) -> list[Row]:
+def read_decathlon(folder: Path) -> list[ScanRow]:
     """The annotated scans of the folder, portal-venous, every tenth one for validation.
 
     Its values, 1 liver and 2 tumour, are those of JSSR's label table.
@@ -38,7 +38,7 @@ def read_decathlon(folder: Path) -> list[Row]:
     rows = []
     for number, (image, labels) in enumerate(cases):
         rows.append(
-            Row(
+            ScanRow(
                 line=number + 1,
                 patient=image.name.removesuffix(".gz").removesuffix(".nii"),
                 phase=Phase.PORTAL_VENOUS,

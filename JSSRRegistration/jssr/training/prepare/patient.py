@@ -18,7 +18,7 @@ from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
 from jssr.training.data.cache import OUTSIDE, CachedPatient, CachedScan
-from jssr.training.prepare.table import Fault, Row
+from jssr.training.prepare.table import Fault, ScanRow
 
 REFERENCE_ORDER = (Phase.PORTAL_VENOUS, Phase.DELAYED, Phase.ARTERIAL, Phase.NON_CONTRAST)
 _LEAST_SIDE_MM = 60.0
@@ -29,7 +29,7 @@ _LEAST_SHARED = 0.1
 class Loaded:
     """A row with its scan in memory; ``linear`` maps reference points to scan points."""
 
-    row: Row
+    row: ScanRow
     scan: Scan
     linear: np.ndarray
 
@@ -40,7 +40,7 @@ def patient_key(patient: str) -> str:
 
 
 def prepare_patient(
-    rows: list[Row], cache: Path, spacing_mm: float
+    rows: list[ScanRow], cache: Path, spacing_mm: float
 ) -> tuple[CachedPatient | None, list[Fault]]:
     """Write one patient into the cache.
 

@@ -19,7 +19,7 @@ from jssr.training.data.cache import (
 from jssr.training.prepare.decathlon import read_decathlon
 from jssr.training.prepare.page import write_page
 from jssr.training.prepare.patient import patient_key, prepare_patient
-from jssr.training.prepare.table import Fault, Row, read_table
+from jssr.training.prepare.table import Fault, ScanRow, read_table
 
 _DONE_NAME = "patient.json"
 # Caches that lack it were made when segments with capitals or unknown names became background.
@@ -58,7 +58,7 @@ def prepare_cohort(
         InputError: the table cannot be read, or nothing in it is usable.
     """
     rows, faults = (read_decathlon(table), []) if table.is_dir() else read_table(table)
-    by_patient: dict[str, list[Row]] = {}
+    by_patient: dict[str, list[ScanRow]] = {}
     for row in rows:
         by_patient.setdefault(row.patient, []).append(row)
     cache.mkdir(parents=True, exist_ok=True)
@@ -89,7 +89,7 @@ def prepare_cohort(
 
 
 def _prepared(
-    groups: list[list[Row]], cache: Path, spacing_mm: float, workers: int
+    groups: list[list[ScanRow]], cache: Path, spacing_mm: float, workers: int
 ) -> Iterator[tuple[CachedPatient | None, list[Fault]]]:
     if workers <= 1:
         for group in groups:
@@ -104,7 +104,7 @@ def _prepared(
 
 
 def _one(
-    rows: list[Row], cache: Path, spacing_mm: float
+    rows: list[ScanRow], cache: Path, spacing_mm: float
 ) -> tuple[CachedPatient | None, list[Fault]]:
     """Prepare a patient and remember that it is done; a patient with faults is tried again."""
     try:
@@ -117,7 +117,7 @@ def _one(
     return patient, faults
 
 
-def _finished(cache: Path, rows: list[Row], spacing_mm: float) -> CachedPatient | None:
+def _finished(cache: Path, rows: list[ScanRow], spacing_mm: float) -> CachedPatient | None:
     path = cache / patient_key(rows[0].patient) / _DONE_NAME
     if not path.is_file():
         return None
@@ -129,7 +129,7 @@ def _finished(cache: Path, rows: list[Row], spacing_mm: float) -> CachedPatient 
     )
 
 
-def _fingerprint(rows: list[Row], spacing_mm: float) -> str:
+def _fingerprint(rows: list[ScanRow], spacing_mm: float) -> str:
     """What decides a patient's cache: rows, spacing, and the files' sizes and times.
 
     It is hashed, since paths name patients.

@@ -15,7 +15,7 @@ _REQUIRED = ("patient", "phase", "image")
 
 
 @dataclass(frozen=True)
-class Row:
+class ScanRow:
     """One scan of the table; ``line`` is its line in the file, the header being line 1.
 
     ``classes`` are the labels that the segmentation covers; empty means those that it shows.
@@ -39,7 +39,7 @@ class Fault:
     message: str
 
 
-def read_table(path: Path) -> tuple[list[Row], list[Fault]]:
+def read_table(path: Path) -> tuple[list[ScanRow], list[Fault]]:
     """The rows of a table and the faults of the rows left out.
 
     Args:
@@ -50,7 +50,7 @@ def read_table(path: Path) -> tuple[list[Row], list[Fault]]:
     Raises:
         InputError: no such table, or as :func:`jssr.io.table.read_rows`.
     """
-    rows: list[Row] = []
+    rows: list[ScanRow] = []
     faults: list[Fault] = []
     for written in read_rows(path, _COLUMNS, _REQUIRED):
         row, found = _parsed(written, path.parent)
@@ -62,7 +62,7 @@ def read_table(path: Path) -> tuple[list[Row], list[Fault]]:
     return [row for row in rows if row.line not in bad], faults
 
 
-def _parsed(written: TableRow, folder: Path) -> tuple[Row | None, list[Fault]]:
+def _parsed(written: TableRow, folder: Path) -> tuple[ScanRow | None, list[Fault]]:
     line, value = written.line, written.values
     patient = value["patient"]
     messages = [f"the column {name} is empty" for name in _REQUIRED if not value[name]]
@@ -89,10 +89,10 @@ def _parsed(written: TableRow, folder: Path) -> tuple[Row | None, list[Fault]]:
         return None, [Fault(line, patient, message) for message in messages]
     where: Split = next(known for known in SPLITS if known == split)
     drawn = segmentation if value["segmentation"] else None
-    return Row(line, patient, phase, image, drawn, where, classes), []
+    return ScanRow(line, patient, phase, image, drawn, where, classes), []
 
 
-def _contradictions(rows: list[Row]) -> list[Fault]:
+def _contradictions(rows: list[ScanRow]) -> list[Fault]:
     """Rows that are fine alone but not together."""
     faults = []
     first: dict[tuple[str, Phase], int] = {}
