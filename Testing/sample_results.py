@@ -4,6 +4,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.labels import Phase
+from jssr.registration.phases import given_phase
 from jssr.registration.result import (
     Deformation,
     Metrics,
@@ -58,7 +59,7 @@ def make_result(
             Output.FIXED_SEGMENTATION: sitk.Cast(fixed > 0, sitk.sitkUInt8),
             Output.MOVING_SEGMENTATION: sitk.Cast(moving > 0, sitk.sitkUInt8),
         },
-        fixed_phase=PhaseGuess(Phase.PORTAL_VENOUS, given=True),
+        fixed_phase=given_phase(Phase.PORTAL_VENOUS),
         moving_phase=PhaseGuess(Phase.ARTERIAL, given=False, probabilities={"arterial": 0.9}),
         metrics=make_metrics(),
         verdict=Verdict(VerdictLevel.DOUBTFUL, ("the scans share little",)),

@@ -51,8 +51,10 @@ def _intensityColumns(
 ) -> list[tuple[str, list[Any]]]:
     phase = summary[f"{side}_phase"]["phase"] or "unknown phase"
     found = {row["name"]: row for row in summary["metrics"]["intensities"]}
+    # Averaged over such voxels a scan has far less noise than at its own resolution.
+    voxel = f"{summary['metrics']['grid_spacing_mm']:g} mm voxels"
     columns = []
-    for figure, title in (("mean", "mean HU"), ("sd", "SD HU")):
+    for figure, title in (("mean", "mean HU"), ("sd", f"SD HU of {voxel}")):
         values = [found.get(label.name, {}).get(f"{side}_{figure}_hu") for label in LABELS]
         columns.append((f"{name} ({phase}) {title}", values))
     return columns

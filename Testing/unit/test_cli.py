@@ -28,7 +28,7 @@ SECRET = "Doe-Jane-4711"
 def calls(with_report: list, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """As ``with_report``, and the report's pictures are not drawn."""
 
-    def write_report(result: Any, fixed: Any, path: Path, moving: Any) -> None:
+    def write_report(result: Any, fixed: Any, moving: Any, path: Path) -> None:
         path.write_text("<html>", encoding="utf-8")
 
     monkeypatch.setattr("jssr.report.write_report", write_report)

@@ -72,10 +72,32 @@ def test_progress_of_many_rises_to_one(request_of_two: Request) -> None:
     assert ("1 of 2: Check", 0.25) in told and ("2 of 2: Check", 0.75) in told
 
 
-def test_one_bad_scan_of_many_leaves_nothing(request_of_two: Request, tmp_path: Path) -> None:
+def test_one_bad_scan_of_many_is_told_before_the_first_registration(
+    request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "second.nrrd").write_text("no image")
     before = set(tmp_path.rglob("*"))
+    monkeypatch.setattr(files, "register", lambda *_, **options: pytest.fail("the work began"))
     with pytest.raises(InputError, match=r"second\.nrrd'"):
+        _register(request_of_two)
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_what_fails_on_the_way_leaves_nothing(
+    request_of_two: Request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready = files.register
+
+    def register(fixed: sitk.Image, moving: sitk.Image, *rest: Any, **options: Any) -> Any:
+        calls.append(moving)
+        if len(calls) == 2:
+            raise InputError("The scans do not overlap.")
+        return ready(fixed, moving, *rest, **options)
+
+    calls: list[sitk.Image] = []
+    before = set(tmp_path.rglob("*"))
+    monkeypatch.setattr(files, "register", register)
+    with pytest.raises(InputError, match="do not overlap"):
         _register(request_of_two)
     assert set(tmp_path.rglob("*")) == before
 

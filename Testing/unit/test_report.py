@@ -9,6 +9,7 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.labels import LABELS, Phase
+from jssr.registration.phases import given_phase
 from jssr.registration.result import (
     Deformation,
     LesionFigures,
@@ -51,7 +52,7 @@ def labels(grid):
 @pytest.fixture(scope="module")
 def html(result, tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(result, scan(GRID), path, moving=scan(MOVING_GRID))
+    write_report(result, scan(GRID), scan(MOVING_GRID), path)
     return path.read_text(encoding="utf-8")
 
 
@@ -137,10 +138,26 @@ def test_verdict_stands_first_in_plain_words(html):
 
 def test_it_says_what_before_means_and_what_organs_are_measured_on(result):
     other = replace(result, metrics=replace(result.metrics, grid_spacing_mm=2.5))
-    html = quality_report(other, scan(GRID))
+    html = quality_report(other, scan(GRID), scan(MOVING_GRID))
     assert html.count("before deformation") == 2  # overlap and similarity
     assert "Before: after the linear alignment, not yet deformed." in html
     assert "on the networks' grid of 2.5 mm" in html.replace("&#x27;", "'")
+
+
+def test_only_a_phase_that_was_guessed_has_a_probability(html, result):
+    (table,) = re.findall(
+        r"<table>(?:(?!</table>).)*Probability of each phase.*?</table>", html, re.S
+    )
+    assert "Moving" in table and "0.90" in table and "Fixed" not in table
+    given = replace(result, moving_phase=given_phase(Phase.ARTERIAL))
+    html = quality_report(given, scan(GRID), scan(MOVING_GRID))
+    assert "Probability of each phase" not in html
+
+
+def test_the_deviation_of_intensities_is_said_to_be_that_of_large_voxels(result):
+    other = replace(result, metrics=replace(result.metrics, grid_spacing_mm=2.5))
+    html = quality_report(other, scan(GRID), scan(MOVING_GRID))
+    assert "averaged to voxels of 2.5 mm: the noise of its own voxels is larger" in html
 
 
 def test_figures_are_in_the_tables(html):
@@ -164,7 +181,7 @@ def test_linear_result_without_organs(result):
     linear = replace(
         result, images={}, metrics=figures, fixed_to_moving=SpatialTransform(np.eye(4))
     )
-    html = quality_report(linear, scan(GRID))
+    html = quality_report(linear, scan(GRID), scan(MOVING_GRID))
     check(html)
     assert "Deformation" not in html
 

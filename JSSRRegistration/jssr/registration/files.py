@@ -30,8 +30,11 @@ from jssr.registration.write import OUTPUT_FILES, write_result
 
 _T = TypeVar("_T")
 
-ReportWriter = Callable[[RegistrationResult, sitk.Image, Path, sitk.Image], None]
-"""Writes the quality report of a result with its fixed scan to a path, last the moving scan."""
+_Read = tuple[sitk.Image, sitk.Image | None]
+"""A scan and its mask."""
+
+ReportWriter = Callable[[RegistrationResult, sitk.Image, sitk.Image, Path], None]
+"""Writes the quality report of a result with its fixed and its moving scan to a path."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ def register_files(
         progress("Read the scans", 0.0)
         initial = _initial(request.initial)
         fixed = read_scan(request.fixed)
+        fixed_mask = None if request.fixed_mask is None else read_mask(request.fixed_mask, fixed)
+        if len(request.moving) > 1:
+            for moving in request.moving:
+                _read_moving(moving)  # the last may be no scan, which to learn at the end is late
         results = []
         for number, moving in enumerate(request.moving):
             shares = _share(progress, number, len(request.moving))
@@ -99,7 +106,7 @@ def register_files(
                 with_cpu_fallback(
                     device,
                     lambda where, m=moving, p=place, s=shares: _register_one(
-                        request, initial, fixed, m, where, p, report, s
+                        request, initial, (fixed, fixed_mask), m, where, p, report, s
                     ),
                     warn,
                 )
@@ -150,23 +157,24 @@ def with_cpu_fallback(
 def _register_one(
     request: Request,
     initial: Literal["rigid", "none"] | np.ndarray,
-    fixed: sitk.Image,
+    fixed: _Read,
     moving: Moving,
     device: torch.device,
     folder: Path,
     report: ReportWriter,
     progress: ProgressCallback,
 ) -> RegistrationResult:
-    moving_scan = read_scan(moving.path)
+    fixed_scan, fixed_mask = fixed
+    moving_scan, moving_mask = _read_moving(moving)
     result = register(
-        fixed,
+        fixed_scan,
         moving_scan,
         load_bundle(request.model, device),
         fixed_phase=request.fixed_phase,
         moving_phase=moving.phase,
         initial=initial,
-        fixed_mask=None if request.fixed_mask is None else read_mask(request.fixed_mask, fixed),
-        moving_mask=None if moving.mask is None else read_mask(moving.mask, moving_scan),
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
         refine=request.refine,
         outputs=request.outputs,
         seed=request.seed,
@@ -175,13 +183,18 @@ def _register_one(
     progress("Write the files", 1.0)
     write_result(
         result,
-        fixed,
+        fixed_scan,
         moving_scan,
         folder,
         request.outputs,
-        report=lambda path: report(result, fixed, path, moving_scan),
+        report=lambda path: report(result, fixed_scan, moving_scan, path),
     )
     return replace(result, images={})
+
+
+def _read_moving(moving: Moving) -> _Read:
+    scan = read_scan(moving.path)
+    return scan, None if moving.mask is None else read_mask(moving.mask, scan)
 
 
 def _initial(initial: Literal["rigid", "none"] | Path) -> Literal["rigid", "none"] | np.ndarray:

@@ -17,14 +17,11 @@ SYNTHETIC = "synthetic, not for diagnosis"
 
 
 def write_report(
-    result: RegistrationResult, fixed: sitk.Image, path: Path, moving: sitk.Image | None = None
+    result: RegistrationResult, fixed: sitk.Image, moving: sitk.Image, path: Path
 ) -> None:
     """Writes one self-contained HTML file; what the result does not hold is left out.
 
     Nothing in it names a patient, a file or a folder.
-
-    Args:
-        moving: the original moving scan; without it there are no pictures of before.
 
     Raises:
         ResourceError: matplotlib is not installed, or the file cannot be written.
@@ -40,9 +37,7 @@ def write_report(
         part.write_text(html, encoding="utf-8")
 
 
-def quality_report(
-    result: RegistrationResult, fixed: sitk.Image, moving: sitk.Image | None = None
-) -> str:
+def quality_report(result: RegistrationResult, fixed: sitk.Image, moving: sitk.Image) -> str:
     """The report as HTML."""
     center = center_of_interest(fixed, result.images.get(Output.FIXED_SEGMENTATION))
     planes = anatomical_planes(fixed, center)
@@ -63,14 +58,13 @@ def quality_report(
         sections.append(page.section("Liver lesions", summary.lesion_table(metrics)))
     if metrics.intensities:
         sections.append(page.section("Attenuation", summary.intensity_table(metrics, result)))
+    phases = summary.phase_table(result)
     sections += [
         page.section(
             "How it was made",
             summary.technical_table(result, __version__),
             page.details("Time of each step", summary.time_table(metrics)),
-            page.details("Contrast phases", summary.phase_table(result))
-            if result.fixed_phase.probabilities or result.moving_phase.probabilities
-            else "",
+            page.details("Contrast phases", phases) if phases else "",
         ),
         "<footer>Made by JSSR for research. Not a medical device: do not base a diagnosis or a "
         "treatment on it. Pictures show the patient's right on the left.</footer>",
@@ -81,17 +75,13 @@ def quality_report(
 def _fusion(
     result: RegistrationResult,
     fixed: sitk.Image,
-    moving: sitk.Image | None,
+    moving: sitk.Image,
     planes: Sequence[Plane],
 ) -> list[str]:
-    strips = []
-    if moving is not None:
-        strips.append(pictures.fusion_strip("Before registration, as scanned", fixed, moving))
+    strips = [pictures.fusion_strip("Before registration, as scanned", fixed, moving)]
     warped = result.images.get(Output.WARPED)
     if warped is not None:
         strips.append(pictures.fusion_strip("After registration", fixed, warped))
-    if not strips:
-        return []
     figure = pictures.strips_figure(strips, planes)
     caption = (
         "Fixed scan in green, moving scan in magenta; grey where they agree. Green or magenta "
@@ -103,12 +93,13 @@ def _fusion(
 def _scans(
     result: RegistrationResult,
     fixed: sitk.Image,
-    moving: sitk.Image | None,
+    moving: sitk.Image,
     planes: Sequence[Plane],
 ) -> list[str]:
-    strips = [pictures.scan_strip("Fixed", fixed)]
-    if moving is not None:
-        strips.append(pictures.scan_strip("Moving, as scanned", moving))
+    strips = [
+        pictures.scan_strip("Fixed", fixed),
+        pictures.scan_strip("Moving, as scanned", moving),
+    ]
     if Output.WARPED in result.images:
         strips.append(pictures.scan_strip("Moving, warped", result.images[Output.WARPED]))
     if Output.DIFFERENCE in result.images:
@@ -137,7 +128,7 @@ def _scans(
 def _segmentations(
     result: RegistrationResult,
     fixed: sitk.Image,
-    moving: sitk.Image | None,
+    moving: sitk.Image,
     planes: Sequence[Plane],
 ) -> list[str]:
     content = []
@@ -149,7 +140,7 @@ def _segmentations(
         content.append(page.picture(figure, "Labels on the fixed scan"))
         present |= _labels_in(fixed_labels)
     moving_labels = result.images.get(Output.MOVING_SEGMENTATION)
-    if moving is not None and moving_labels is not None:
+    if moving_labels is not None:
         own = anatomical_planes(moving, center_of_interest(moving, moving_labels))
         strip = pictures.segmentation_strip("Moving scan, in its own place", moving, moving_labels)
         figure = pictures.strips_figure([strip], own)

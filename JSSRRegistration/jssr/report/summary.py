@@ -76,9 +76,9 @@ def phase_sentence(result: RegistrationResult) -> str:
 
 
 def phase_table(result: RegistrationResult) -> str:
-    """How probable each phase is; empty when the user gave both."""
+    """How probable each phase that was guessed is; empty where none was."""
     guesses = [("Fixed", result.fixed_phase), ("Moving", result.moving_phase)]
-    guesses = [(title, guess) for title, guess in guesses if guess.probabilities]
+    guesses = [(title, g) for title, g in guesses if g.probabilities and not g.given]
     if not guesses:
         return ""
     names = list(dict.fromkeys(name for _, guess in guesses for name in guess.probabilities))
@@ -89,7 +89,7 @@ def phase_table(result: RegistrationResult) -> str:
     return page.table(
         ["Scan", *map(page.text, names)],
         rows,
-        caption="Probability of each phase, from the organs.",
+        caption="Probability of each phase, from the organs and the urine.",
     )
 
 
@@ -157,7 +157,8 @@ def intensity_table(metrics: Metrics, result: RegistrationResult) -> str:
     return page.table(
         ["Structure", f"Fixed ({fixed}), HU", f"Moving ({moving}), HU", "Fixed − moving, HU"],
         rows,
-        caption="Mean ± standard deviation over the model's labels on the original scans.",
+        caption="Mean ± standard deviation over the model's labels on each scan, averaged to "
+        f"voxels of {metrics.grid_spacing_mm:g} mm: the noise of its own voxels is larger.",
     )
 
 

@@ -111,7 +111,7 @@ def _write(
         # Only who wants a report needs the packages that draw it.
         from jssr.report import write_report
 
-        write_report(result, fixed, path, moving)
+        write_report(result, fixed, moving, path)
 
     write_result(result, fixed, moving, folder, compressed, report=report)
     return names
