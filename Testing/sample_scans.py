@@ -3,6 +3,7 @@
 import errno
 import struct
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import NoReturn
 
@@ -130,29 +131,32 @@ def write_dose_report(path: Path) -> Path:
 
 
 def write_enhanced_dicom(
-    image: sitk.Image, path: Path, positions_mm: np.ndarray | None = None
+    image: sitk.Image,
+    path: Path,
+    positions_mm: np.ndarray | None = None,
+    intercepts: Sequence[float] | None = None,
 ) -> Path:
     """Writes an int16 image as one multi-frame CT file, byte by byte: ITK writes none.
 
-    ``positions_mm`` ``(n, 3)`` are the frames' places, by default the slices' own.
+    ``positions_mm`` ``(n, 3)`` are the frames' places, by default the slices' own. ``intercepts``
+    are what each frame adds to its stored values; without them the file says one for all, -1024.
     """
-    values = sitk.GetArrayFromImage(image) + 1024
+    values = sitk.GetArrayFromImage(image) - np.reshape(intercepts or -1024, (-1, 1, 1))
     frames, rows, columns = values.shape
     direction, spacing = image.GetDirection(), image.GetSpacing()
     if positions_mm is None:
         places = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(frames)]
         positions_mm = np.array(places)
     storage = "1.2.840.10008.5.1.4.1.1.2.1"
-    shared = (
-        _element("0020|9116", "SQ", _item(_decimals("0020|0037", direction[0::3], direction[1::3])))
-        + _element("0028|9110", "SQ", _item(_decimals("0028|0030", spacing[1::-1])))
-        + _element(
-            "0028|9145", "SQ", _item(_decimals("0028|1052", (-1024,)), _decimals("0028|1053", (1,)))
-        )
-    )
+    shared = _element(
+        "0020|9116", "SQ", _item(_decimals("0020|0037", direction[0::3], direction[1::3]))
+    ) + _element("0028|9110", "SQ", _item(_decimals("0028|0030", spacing[1::-1])))
+    rescales = [_rescale(intercept) for intercept in intercepts or ()]
+    if not rescales:
+        shared += _rescale(-1024)
     single = [
-        _item(_element("0020|9113", "SQ", _item(_decimals("0020|0032", place))))
-        for place in positions_mm
+        _item(_element("0020|9113", "SQ", _item(_decimals("0020|0032", place))), rescale)
+        for place, rescale in zip_longest(positions_mm, rescales, fillvalue=b"")
     ]
     meta = (
         _element("0002|0002", "UI", storage.encode())
@@ -190,6 +194,11 @@ def _element(tag: str, kind: str, value: bytes) -> bytes:
     long = kind in ("SQ", "OW")
     length = struct.pack("<HI" if long else "<H", *((0,) if long else ()), len(value))
     return struct.pack("<HH", *numbers) + kind.encode() + length + value
+
+
+def _rescale(intercept: float) -> bytes:
+    values = _item(_decimals("0028|1052", (intercept,)), _decimals("0028|1053", (1,)))
+    return _element("0028|9145", "SQ", values)
 
 
 def _item(*elements: bytes) -> bytes:

@@ -265,6 +265,17 @@ def test_frames_that_make_no_even_volume_are_refused(
         read_scan(path)
 
 
+def test_frames_that_say_their_rescale_one_by_one_are_read_if_they_agree(tmp_path: Path) -> None:
+    image = scan_image()
+    (tmp_path / "other").mkdir()
+    scan = read_scan(write_enhanced_dicom(image, tmp_path / "a.dcm", intercepts=[-1024] * 12))
+    assert np.array_equal(sitk.GetArrayFromImage(scan), sitk.GetArrayFromImage(image))
+    path = tmp_path / "other" / "b.dcm"
+    write_enhanced_dicom(image, path, intercepts=[-1024] * 11 + [-1000])
+    with pytest.raises(InputError, match=r"b\.dcm' is .* frames differ in their rescale slope"):
+        read_scan(path)
+
+
 def test_a_short_series_is_refused(tmp_path: Path) -> None:
     write_dicom_series(scan_image((7, 20, 24)), tmp_path / "series")
     with pytest.raises(InputError, match="has 7 slices"):

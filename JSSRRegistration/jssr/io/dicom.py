@@ -30,6 +30,9 @@ _STORED_SERIES_UID = re.compile(rb"\x20\x00\x0e\x00.{4}([\d.]+)[^\d.]", re.DOTAL
 _STORED_POSITION = re.compile(
     rb"\x20\x00\x32\x00.{4}([-+.\deE ]+\\[-+.\deE ]+\\[-+.\deE ]+)", re.DOTALL
 )
+_STORED_RESCALE = re.compile(
+    rb"\x28\x00([\x52\x53])\x10.{4} *([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)", re.DOTALL
+)
 _DATE_AND_TIME = re.compile(r"\d{8}(\d{6}(?:\.\d+)?)")
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
 _SHIFT_TOLERANCE = 0.01
@@ -248,16 +251,24 @@ def _check_steps(positions_mm: np.ndarray, normal: np.ndarray, path: Path) -> No
 
 
 def _check_frames(image: sitk.Image, path: Path) -> None:
-    """Refuses a multi-frame file whose frames do not lie where ``image`` has its slices.
+    """Refuses a multi-frame file whose frames are not the slices that ``image`` has.
 
-    GDCM makes a grid of its own, without a word, where they are not even.
+    GDCM makes a grid of its own, without a word, where they do not lie evenly, and brings all of
+    them to HU as one of them says.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
         stored = [_numbers(text.decode("ascii")) for text in _STORED_POSITION.findall(file)]
+        rescales = {(tag, float(text)) for tag, text in _STORED_RESCALE.findall(file)}
     slices = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(image.GetDepth())]
     known = len(stored) == len(slices) and all(len(place) == 3 for place in stored)
-    if not known or not np.allclose(stored, slices, rtol=0, atol=_STEP_TOLERANCE_MM):
-        fault = "do not make one even volume" if known else "do not say where they lie"
+    fault = ""
+    if not known:
+        fault = "do not say where they lie"
+    elif not np.allclose(stored, slices, rtol=0, atol=_STEP_TOLERANCE_MM):
+        fault = "do not make one even volume"
+    elif len(rescales) > len({tag for tag, _ in rescales}):
+        fault = "differ in their rescale slope or intercept"
+    if fault:
         raise InputError(
             f"'{path}' is a multi-frame file whose frames {fault}; convert it to DICOM of one file "
             "a slice, and give one of these."
