@@ -47,11 +47,11 @@ def pair_of(fixed_hu: torch.Tensor, moving_hu: torch.Tensor, moving_organ: torch
     """Both scans with a ball of liver: in the middle of the fixed one, given on the moving one."""
     everywhere = torch.ones_like(fixed_hu, dtype=torch.bool)
     return Pair(
-        GRID,
-        GridVolume(moving_hu, everywhere),
-        GridVolume(fixed_hu, everywhere),
-        _probabilities(moving_organ),
-        _probabilities(ball(50.0)),
+        grid=GRID,
+        fixed=GridVolume(fixed_hu, everywhere),
+        moving=GridVolume(moving_hu, everywhere),
+        fixed_probabilities=_probabilities(ball(50.0)),
+        moving_probabilities=_probabilities(moving_organ),
     )
 
 
@@ -81,14 +81,14 @@ def stretch(factor: float) -> torch.Tensor:
 def finer_scans(pair: Pair) -> Scans:
     """The pair's scans on a grid of half the spacing, interpolated."""
     grid = pair.grid.divided(2)
-    moving, fixed = (
+    fixed, moving = (
         GridVolume(
             resize(volume.hu, list(grid.shape_zyx)),
             resize(volume.valid.float(), list(grid.shape_zyx)) > 0.5,
         )
-        for volume in (pair.moving, pair.fixed)
+        for volume in (pair.fixed, pair.moving)
     )
-    return Scans(grid, moving, fixed)
+    return Scans(grid=grid, fixed=fixed, moving=moving)
 
 
 def on_field_grid(pair: Pair, displacement_mm: torch.Tensor, factor: int = 1) -> torch.Tensor:
@@ -101,7 +101,7 @@ def no_motion(pair: Pair) -> Displacements:
     """Φ's answer that moves nothing."""
     z, y, x = pair.field_grid.shape_zyx
     zero = torch.zeros(1, 3, z // 2, y // 2, x // 2)
-    return Displacements(zero, zero.clone())
+    return Displacements(fixed_to_moving_mm=zero, moving_to_fixed_mm=zero.clone())
 
 
 def still(pair: Pair) -> BothWays:

@@ -142,7 +142,9 @@ def at_truth(
     spacing = grid.spacing_mm[0] * 2
     there = smooth_gaussian(truth_on(grid, data, linear).displacement_mm, 1.0)
     there = resize(there, list(displacements.fixed_to_moving_mm.shape[2:]))
-    return Displacements(there, invert_mm(there, (spacing, spacing, spacing)))
+    return Displacements(
+        fixed_to_moving_mm=there, moving_to_fixed_mm=invert_mm(there, (spacing, spacing, spacing))
+    )
 
 
 def error_mm(displacements: Displacements, pair: Pair, truth: Truth) -> float:

@@ -73,7 +73,9 @@ def test_the_truth_is_what_the_linear_part_leaves() -> None:
         inside = scan.TransformPhysicalPointToIndex(point[:3].tolist())
         assert bool(found.liver[0, 0, z, y, x]) == bool(liver[inside[::-1]])
     empty = torch.zeros(1, 3, 7, 5, 6)
-    start = liver_limits.at_truth(Displacements(empty, empty), grid, data, np.eye(4))
+    start = liver_limits.at_truth(
+        Displacements(fixed_to_moving_mm=empty, moving_to_fixed_mm=empty), grid, data, np.eye(4)
+    )
     assert (
         start.fixed_to_moving_mm - torch.from_numpy(truth[None, :, :1, :1, :1])
     ).abs().max() < 1e-3

@@ -22,7 +22,8 @@ def measured(
     linear: np.ndarray | None = None,
 ) -> Metrics:
     displacements = Displacements(
-        *(sign * on_field_grid(pair, displacement_mm) for sign in (1, -1))
+        fixed_to_moving_mm=on_field_grid(pair, displacement_mm),
+        moving_to_fixed_mm=on_field_grid(pair, -displacement_mm),
     )
     linear = np.eye(4) if linear is None else linear
     return measure(pair, moving_body_ml, linear, displacements, (0.0, 0.0), (), None)

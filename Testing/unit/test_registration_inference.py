@@ -30,7 +30,7 @@ def test_the_taper_is_one_beyond_thirty_millimetres_and_zero_at_the_border() -> 
 
 def test_the_field_has_a_margin_of_its_own_around_the_scans() -> None:
     nothing = GridVolume(torch.zeros(1, 1, *GRID.shape_zyx), torch.ones(1, 1, *GRID.shape_zyx) > 0)
-    scans = Scans(GRID, nothing, nothing)
+    scans = Scans(grid=GRID, fixed=nothing, moving=nothing)
     field = scans.field_grid
     assert scans.margin * 3.0 >= 40.0 and scans.margin % 8 == 0
     x, y, z = (scans.margin,) * 3
@@ -62,7 +62,8 @@ def test_stored_fields_are_inverse_within_a_tenth_of_a_millimetre() -> None:
     velocity = smooth_gaussian(noise, 3.0) * 60 * taper(GRID)[..., ::2, ::2, ::2]
     spacing = (6.0, 6.0, 6.0)
     displacements = Displacements(
-        exponentiate_mm(velocity, spacing, 6), exponentiate_mm(-velocity, spacing, 6)
+        fixed_to_moving_mm=exponentiate_mm(velocity, spacing, 6),
+        moving_to_fixed_mm=exponentiate_mm(-velocity, spacing, 6),
     )
     fields = finished(displacements, GRID)
     assert fields.fixed_to_moving_mm.abs().max() > 5.0

@@ -81,7 +81,10 @@ def test_full_is_no_worse_than_fast(bundle: Bundle) -> None:
 
 def test_the_right_answer_stays(bundle: Bundle) -> None:
     pair, truth = moved_pair(5, 12.0)
-    right = Displacements(on_field_grid(pair, truth, 2), on_field_grid(pair, -truth, 2))
+    right = Displacements(
+        fixed_to_moving_mm=on_field_grid(pair, truth, 2),
+        moving_to_fixed_mm=on_field_grid(pair, -truth, 2),
+    )
     assert error_mm(pair, refined(pair, right, bundle), truth).mean() < 0.4
 
 
@@ -121,7 +124,8 @@ def test_what_a_field_of_view_cuts_off_misleads_nothing(bundle: Bundle, swapped:
     displacements = refined(pair.swapped() if swapped else pair, start, bundle)
     if swapped:
         displacements = Displacements(
-            displacements.moving_to_fixed_mm, displacements.fixed_to_moving_mm
+            fixed_to_moving_mm=displacements.moving_to_fixed_mm,
+            moving_to_fixed_mm=displacements.fixed_to_moving_mm,
         )
     error = error_mm(pair, displacements, truth)
     assert error.mean() < 0.8

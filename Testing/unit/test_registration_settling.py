@@ -31,7 +31,8 @@ def displacement_of(matrix: np.ndarray) -> torch.Tensor:
 
 def displacements_of(pair, displacement_mm: torch.Tensor) -> Displacements:
     return Displacements(
-        on_field_grid(pair, displacement_mm), on_field_grid(pair, -displacement_mm)
+        fixed_to_moving_mm=on_field_grid(pair, displacement_mm),
+        moving_to_fixed_mm=on_field_grid(pair, -displacement_mm),
     )
 
 

@@ -66,8 +66,25 @@ def random_pair(seed: int = 0, batch: int = 1, shape: tuple[int, int, int] = SHA
     ones = torch.ones(batch, 1, z, y, x)
     field = torch.zeros(batch, 3, z // 2, y // 2, x // 2)
     half = torch.ones(batch, 1, z // 2, y // 2, x // 2)
-    truth = Truth(field, field.clone(), half, half.clone(), hu(), hu(), ones, ones.clone())
-    return PairBatch(hu(), hu(), ones, ones.clone(), labels(), labels(), truth)
+    truth = Truth(
+        fixed_to_moving_mm=field,
+        moving_to_fixed_mm=field.clone(),
+        fixed_mask=half,
+        moving_mask=half.clone(),
+        synthesis_hu=hu(),
+        reverse_synthesis_hu=hu(),
+        synthesis_mask=ones,
+        reverse_synthesis_mask=ones.clone(),
+    )
+    return PairBatch(
+        fixed_hu=hu(),
+        moving_hu=hu(),
+        fixed_valid=ones,
+        moving_valid=ones.clone(),
+        fixed_labels=labels(),
+        moving_labels=labels(),
+        truth=truth,
+    )
 
 
 def random_annotated(seed: int = 0, batch: int = 1) -> AnnotatedBatch:
@@ -75,7 +92,9 @@ def random_annotated(seed: int = 0, batch: int = 1) -> AnnotatedBatch:
     pair = random_pair(seed, batch)
     assert pair.fixed_labels is not None
     classes = torch.ones(batch, CLASS_COUNT, dtype=torch.bool)
-    return AnnotatedBatch(pair.fixed_hu, pair.fixed_valid, pair.fixed_labels, classes)
+    return AnnotatedBatch(
+        hu=pair.fixed_hu, valid=pair.fixed_valid, labels=pair.fixed_labels, classes=classes
+    )
 
 
 class RandomStream:

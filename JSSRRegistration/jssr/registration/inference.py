@@ -22,7 +22,7 @@ _MARGIN_VOXELS = 8
 """Of what the field's margin is a multiple: Φ's coarsest voxel."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scans:
     """Both scans on the working grid, the moving one through the linear part.
 
@@ -31,8 +31,8 @@ class Scans:
     """
 
     grid: Geometry
-    moving: GridVolume
     fixed: GridVolume
+    moving: GridVolume
 
     @cached_property
     def fixed_body(self) -> torch.Tensor:
@@ -57,21 +57,25 @@ class Scans:
         return cropped(field, [self.margin] * 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pair(Scans):
     """The scans with S's probabilities, ``(1, classes, z, y, x)`` float16."""
 
-    moving_probabilities: torch.Tensor
     fixed_probabilities: torch.Tensor
+    moving_probabilities: torch.Tensor
 
     def swapped(self) -> "Pair":
         """The same scans on the same grid, the fixed one as the moving one."""
         return Pair(
-            self.grid, self.fixed, self.moving, self.fixed_probabilities, self.moving_probabilities
+            grid=self.grid,
+            fixed=self.moving,
+            moving=self.fixed,
+            fixed_probabilities=self.moving_probabilities,
+            moving_probabilities=self.fixed_probabilities,
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Displacements:
     """Displacements in mm ``(1, 3, z, y, x)``, CPU float32.
 
@@ -108,7 +112,9 @@ def find_displacement(pair: Scans, synthesized: torch.Tensor, bundle: Bundle) ->
             taper(pair.field_grid).to(device),
             pair.grid.spacing_mm[0],
         )
-    return Displacements(there.float().cpu(), back.float().cpu())
+    return Displacements(
+        fixed_to_moving_mm=there.float().cpu(), moving_to_fixed_mm=back.float().cpu()
+    )
 
 
 def both_ways(
@@ -123,8 +129,8 @@ def both_ways(
     fixed_synthesized = synthesize(swapped, bundle)
     other = find_displacement(swapped, fixed_synthesized, bundle)
     mean = Displacements(
-        (displacements.fixed_to_moving_mm + other.moving_to_fixed_mm) / 2,
-        (displacements.moving_to_fixed_mm + other.fixed_to_moving_mm) / 2,
+        fixed_to_moving_mm=(displacements.fixed_to_moving_mm + other.moving_to_fixed_mm) / 2,
+        moving_to_fixed_mm=(displacements.moving_to_fixed_mm + other.fixed_to_moving_mm) / 2,
     )
     return (fixed_synthesized, synthesized), mean
 
@@ -141,7 +147,7 @@ def finished(displacements: Displacements, grid: Geometry) -> Displacements:
     there = smooth_gaussian(resample_field(displacements.fixed_to_moving_mm, shape), 1.5) * frame
     back = smooth_gaussian(resample_field(displacements.moving_to_fixed_mm, shape), 1.5)
     inverse = invert_mm(there, grid.spacing_mm, 5, initial_mm=back * frame)
-    return Displacements(there, inverse * (frame > 0))
+    return Displacements(fixed_to_moving_mm=there, moving_to_fixed_mm=inverse * (frame > 0))
 
 
 def _frame(grid: Geometry) -> torch.Tensor:

@@ -42,7 +42,7 @@ class PreparedScan:
         return float(count) * grid.voxel_ml
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preparation:
     """What the networks and the refinement see of two scans, whatever their linear alignment.
 
@@ -62,11 +62,11 @@ class Preparation:
         scans = self._scans(self.grid, linear)
         fixed, moving = self.fixed.segmentation, self.moving.segmentation
         return Pair(
-            scans.grid,
-            scans.moving,
-            scans.fixed,
-            carried(moving.probabilities, moving.grid, self.grid, linear),
-            carried(fixed.probabilities, fixed.grid, self.grid, np.eye(4)),
+            grid=scans.grid,
+            fixed=scans.fixed,
+            moving=scans.moving,
+            fixed_probabilities=carried(fixed.probabilities, fixed.grid, self.grid, np.eye(4)),
+            moving_probabilities=carried(moving.probabilities, moving.grid, self.grid, linear),
         )
 
     def finer(self, linear: np.ndarray) -> Scans:
@@ -83,7 +83,7 @@ class Preparation:
                 "starts; check that both show the same region of one patient, and start with the "
                 "rigid search or another initial transform."
             )
-        return Scans(grid, moving, fixed)
+        return Scans(grid=grid, fixed=fixed, moving=moving)
 
 
 def prepare(
@@ -104,9 +104,9 @@ def prepare(
     fixed_segmentation = segment(fixed.image, bundle)
     check()
     return Preparation(
-        PreparedScan(fixed.within(fixed_mask), fixed_segmentation),
-        PreparedScan(moving.within(moving_mask), segment(moving.image, bundle)),
-        _grid_around_body(fixed_segmentation, bundle.manifest),
+        fixed=PreparedScan(fixed.within(fixed_mask), fixed_segmentation),
+        moving=PreparedScan(moving.within(moving_mask), segment(moving.image, bundle)),
+        grid=_grid_around_body(fixed_segmentation, bundle.manifest),
     )
 
 

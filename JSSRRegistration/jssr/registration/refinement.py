@@ -156,7 +156,9 @@ def refine_displacements(
     return_unused()
     evidence = fine_evidence(finer, synthesized, bundle, random)
     fixed_to_moving, moving_to_fixed = _improved(fields, evidence, space, fine, random, check)
-    return Displacements(fixed_to_moving.cpu(), moving_to_fixed.cpu())
+    return Displacements(
+        fixed_to_moving_mm=fixed_to_moving.cpu(), moving_to_fixed_mm=moving_to_fixed.cpu()
+    )
 
 
 def _improved(

@@ -44,10 +44,11 @@ def settle(linear: np.ndarray, pair: Pair, fields: Displacements) -> Settled:
     rigid_after = similarity(pair, _displacement(pair, rigid))
     if after >= max(before, rigid_after) + _LEAST_GAIN:
         return Settled(linear, fields, (before, after))
-    still = torch.zeros_like(fields.fixed_to_moving_mm)
+    zero = torch.zeros_like(fields.fixed_to_moving_mm)
+    still = Displacements(fixed_to_moving_mm=zero, moving_to_fixed_mm=zero)
     if rigid_after > before:
-        return Settled(linear @ rigid, Displacements(still, still), (before, rigid_after))
-    return Settled(linear, Displacements(still, still), (before, before))
+        return Settled(linear @ rigid, still, (before, rigid_after))
+    return Settled(linear, still, (before, before))
 
 
 def _rigid_part(pair: Pair, displacement_mm: torch.Tensor) -> np.ndarray:

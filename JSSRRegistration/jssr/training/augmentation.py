@@ -75,24 +75,24 @@ def swapped(batch: PairBatch) -> PairBatch:
     truth = batch.truth
     if truth is not None:
         truth = Truth(
-            truth.moving_to_fixed_mm,
-            truth.fixed_to_moving_mm,
-            truth.moving_mask,
-            truth.fixed_mask,
-            truth.reverse_synthesis_hu,
-            truth.synthesis_hu,
-            truth.reverse_synthesis_mask,
-            truth.synthesis_mask,
+            fixed_to_moving_mm=truth.moving_to_fixed_mm,
+            moving_to_fixed_mm=truth.fixed_to_moving_mm,
+            fixed_mask=truth.moving_mask,
+            moving_mask=truth.fixed_mask,
+            synthesis_hu=truth.reverse_synthesis_hu,
+            reverse_synthesis_hu=truth.synthesis_hu,
+            synthesis_mask=truth.reverse_synthesis_mask,
+            reverse_synthesis_mask=truth.synthesis_mask,
         )
     return PairBatch(
-        batch.moving_hu,
-        batch.fixed_hu,
-        batch.moving_valid,
-        batch.fixed_valid,
-        batch.moving_labels,
-        batch.fixed_labels,
-        truth,
-        batch.classes,
+        fixed_hu=batch.moving_hu,
+        moving_hu=batch.fixed_hu,
+        fixed_valid=batch.moving_valid,
+        moving_valid=batch.fixed_valid,
+        fixed_labels=batch.moving_labels,
+        moving_labels=batch.fixed_labels,
+        truth=truth,
+        classes=batch.classes,
     )
 
 
@@ -129,14 +129,14 @@ def moved(
     )
     truth = None if batch.truth is None else _truth_moved(batch.truth, fixed, moving, spacing_mm)
     return PairBatch(
-        fixed_hu,
-        moving_hu,
-        fixed_valid,
-        moving_valid,
-        fixed_labels,
-        moving_labels,
-        truth,
-        batch.classes,
+        fixed_hu=fixed_hu,
+        moving_hu=moving_hu,
+        fixed_valid=fixed_valid,
+        moving_valid=moving_valid,
+        fixed_labels=fixed_labels,
+        moving_labels=moving_labels,
+        truth=truth,
+        classes=batch.classes,
     )
 
 
@@ -251,14 +251,14 @@ def _truth_moved(truth: Truth, fixed: np.ndarray, moving: np.ndarray, spacing_mm
         truth.reverse_synthesis_hu, truth.reverse_synthesis_mask, None, fixed, spacing_mm
     )
     return Truth(
-        fixed_to_moving_mm,
-        moving_to_fixed_mm,
-        fixed_mask,
-        moving_mask,
-        synthesis_hu,
-        reverse_hu,
-        synthesis_mask,
-        reverse_mask,
+        fixed_to_moving_mm=fixed_to_moving_mm,
+        moving_to_fixed_mm=moving_to_fixed_mm,
+        fixed_mask=fixed_mask,
+        moving_mask=moving_mask,
+        synthesis_hu=synthesis_hu,
+        reverse_synthesis_hu=reverse_hu,
+        synthesis_mask=synthesis_mask,
+        reverse_synthesis_mask=reverse_mask,
     )
 
 

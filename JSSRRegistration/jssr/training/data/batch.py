@@ -9,7 +9,7 @@ from torch import Tensor
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Truth:
     """What only a phantom knows, on the field grid (half the image's resolution) or the image's.
 
@@ -31,7 +31,7 @@ class Truth:
     reverse_synthesis_mask: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairBatch:
     """Pairs of scans on one grid each, fixed and moving already linearly aligned.
 
@@ -53,7 +53,7 @@ class PairBatch:
     classes: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AnnotatedBatch:
     """Scans with labels for the segmentor.
 

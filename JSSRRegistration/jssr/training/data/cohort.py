@@ -115,7 +115,7 @@ class CohortStream:
         hu, valid = _scan(self._annotated_folder, scan, corner, self._shape)
         labels = _labels(self._annotated_folder, scan, corner, self._shape)
         assert labels is not None
-        return AnnotatedBatch(hu, valid, labels, _covered(scan.classes))
+        return AnnotatedBatch(hu=hu, valid=valid, labels=labels, classes=_covered(scan.classes))
 
     def _pair(
         self, patient: CachedPatient, fixed: CachedScan, moving: CachedScan, corner: Corner
@@ -123,12 +123,12 @@ class CohortStream:
         fixed_hu, fixed_valid = _scan(self._folder, fixed, corner, self._shape)
         moving_hu, moving_valid = _scan(self._folder, moving, corner, self._shape)
         return PairBatch(
-            fixed_hu,
-            moving_hu,
-            fixed_valid,
-            moving_valid,
-            _labels(self._folder, fixed, corner, self._shape),
-            _labels(self._folder, moving, corner, self._shape),
+            fixed_hu=fixed_hu,
+            moving_hu=moving_hu,
+            fixed_valid=fixed_valid,
+            moving_valid=moving_valid,
+            fixed_labels=_labels(self._folder, fixed, corner, self._shape),
+            moving_labels=_labels(self._folder, moving, corner, self._shape),
             classes=_covered(set(fixed.classes) & set(moving.classes)),
         )
 

@@ -116,10 +116,10 @@ class PhantomStream:
         labels = pair.fixed_labels if fixed else pair.moving_labels
         assert labels is not None
         return AnnotatedBatch(
-            pair.fixed_hu if fixed else pair.moving_hu,
-            pair.fixed_valid if fixed else pair.moving_valid,
-            labels,
-            torch.ones(1, CLASS_COUNT, dtype=torch.bool, device=labels.device),
+            hu=pair.fixed_hu if fixed else pair.moving_hu,
+            valid=pair.fixed_valid if fixed else pair.moving_valid,
+            labels=labels,
+            classes=torch.ones(1, CLASS_COUNT, dtype=torch.bool, device=labels.device),
         )
 
     def _shows_shapes(self, number: int) -> bool:
@@ -173,23 +173,23 @@ def compact(pair: PhantomPair) -> PairBatch:
     pulled = warp(pair.moving_clean_hu[None, None], pair.fixed_to_moving_mm[None], spacing_mm)
     fixed_valid, moving_valid = pair.fixed_valid[None, None], pair.moving_valid[None, None]
     truth = Truth(
-        _halved(pair.fixed_to_moving_mm),
-        _halved(pair.moving_to_fixed_mm),
-        _halved(pair.fixed_truth[None].float()).ge(0.99),
-        _halved(pair.moving_truth[None].float()).ge(0.99),
-        _int16(pair.moving_in_fixed_phase_hu),
-        _int16(pulled[0, 0]),
-        moving_valid,
-        pair.fixed_truth[None, None],
+        fixed_to_moving_mm=_halved(pair.fixed_to_moving_mm),
+        moving_to_fixed_mm=_halved(pair.moving_to_fixed_mm),
+        fixed_mask=_halved(pair.fixed_truth[None].float()).ge(0.99),
+        moving_mask=_halved(pair.moving_truth[None].float()).ge(0.99),
+        synthesis_hu=_int16(pair.moving_in_fixed_phase_hu),
+        reverse_synthesis_hu=_int16(pulled[0, 0]),
+        synthesis_mask=moving_valid,
+        reverse_synthesis_mask=pair.fixed_truth[None, None],
     )
     return PairBatch(
-        _int16(pair.fixed_hu),
-        _int16(pair.moving_hu),
-        fixed_valid,
-        moving_valid,
-        pair.fixed_labels[None],
-        pair.moving_labels[None],
-        truth,
+        fixed_hu=_int16(pair.fixed_hu),
+        moving_hu=_int16(pair.moving_hu),
+        fixed_valid=fixed_valid,
+        moving_valid=moving_valid,
+        fixed_labels=pair.fixed_labels[None],
+        moving_labels=pair.moving_labels[None],
+        truth=truth,
     )
 
 
