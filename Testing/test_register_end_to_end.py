@@ -23,6 +23,7 @@ from jssr.phantom import PairOptions, PatientOptions, make_pair, make_patient
 from jssr.registration.write import OUTPUT_FILES
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk, rotation, translation
+from jssr.spatial.transform import displacement_on
 
 SHAPE_ZYX, SPACING_MM = (64, 80, 104), 3.5
 BODY_HU = -300
@@ -68,19 +69,6 @@ def register(folder: Path, fixed: sitk.Image, moving: sitk.Image, *options: str)
     return folder / "out"
 
 
-def displacement_mm(transform: sitk.Transform, grid: Geometry) -> np.ndarray:
-    """The displacement ``(3, z, y, x)`` of ``transform`` at the grid's voxels, by SimpleITK."""
-    field = sitk.TransformToDisplacementField(
-        transform,
-        sitk.sitkVectorFloat64,
-        grid.size,
-        grid.origin_mm,
-        grid.spacing_mm,
-        grid.direction,
-    )
-    return np.moveaxis(sitk.GetArrayFromImage(field), -1, 0)
-
-
 def body_of(image: sitk.Image) -> np.ndarray:
     return sitk.GetArrayFromImage(image) > BODY_HU
 
@@ -96,7 +84,7 @@ def inner(mask: np.ndarray, voxels: int = 4) -> np.ndarray:
 def mean_error_mm(out: Path, image: sitk.Image, truth_mm: np.ndarray, where: np.ndarray) -> float:
     """Mean distance of the stored transform from the true displacement over ``where``."""
     stored = sitk.ReadTransform(str(out / "transform.h5"))
-    found = displacement_mm(stored, Geometry.of(image))
+    found = displacement_on(stored, Geometry.of(image))
     return float(np.linalg.norm(found[:, where] - truth_mm[:, where], axis=0).mean())
 
 
@@ -140,7 +128,7 @@ def test_transform_and_inverse_undo_each_other(result: Path, case: Phantom) -> N
     there = sitk.ReadTransform(str(result / "transform.h5"))
     back = sitk.ReadTransform(str(result / "inverse_transform.h5"))
     grid = Geometry.of(case.fixed)
-    residual = displacement_mm(sitk.CompositeTransform([back, there]), grid)
+    residual = displacement_on(sitk.CompositeTransform([back, there]), grid)
     distance = np.linalg.norm(residual[:, body_of(case.fixed)], axis=0)
     assert np.percentile(distance, 99) < 0.1
 
@@ -261,7 +249,7 @@ ORIENTATIONS = {
 def test_a_moved_copy_is_found(tmp_path: Path, case: Phantom, orientation: str) -> None:
     copy, motion = moved_copy(case.fixed, *ORIENTATIONS[orientation])
     out = register(tmp_path, case.fixed, copy, "--outputs", "transform")
-    truth = displacement_mm(motion, Geometry.of(case.fixed))
+    truth = displacement_on(motion, Geometry.of(case.fixed))
     where = inner(body_of(case.fixed))
     assert mean_error_mm(out, case.fixed, truth, where) < 0.5
 
@@ -269,7 +257,7 @@ def test_a_moved_copy_is_found(tmp_path: Path, case: Phantom, orientation: str) 
 def test_an_oblique_fixed_scan(tmp_path: Path, case: Phantom) -> None:
     fixed, motion = moved_copy(case.fixed, *ORIENTATIONS["oblique"])
     out = register(tmp_path, fixed, case.fixed, "--outputs", "transform,warped")
-    truth = displacement_mm(motion.GetInverse(), Geometry.of(fixed))
+    truth = displacement_on(motion.GetInverse(), Geometry.of(fixed))
     inside = sitk.GetArrayFromImage(
         sitk.Resample(case.fixed, fixed, motion.GetInverse(), sitk.sitkLinear, -1024.0)
     )
@@ -348,7 +336,7 @@ def test_real_pairs(tmp_path: Path, name: str) -> None:
     fixed, moving = (sitk.ReadImage(str(folder / f"{role}.nii.gz")) for role in ("fixed", "moving"))
     out = register(tmp_path, fixed, moving, "--outputs", "transform,metrics")
     coarse = sitk.ReadImage(str(folder / "fixed_to_moving_mm.nrrd"), sitk.sitkVectorFloat64)
-    truth = displacement_mm(sitk.DisplacementFieldTransform(coarse), Geometry.of(fixed))
+    truth = displacement_on(sitk.DisplacementFieldTransform(coarse), Geometry.of(fixed))
     where = inner(body_of(fixed), 6)
     before = float(np.linalg.norm(truth[:, where], axis=0).mean())
     assert mean_error_mm(out, fixed, truth, where) < before / 2

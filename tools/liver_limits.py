@@ -46,7 +46,7 @@ from jssr.registration.window import to_network
 from jssr.spatial.fields import invert_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import apply_linear
-from jssr.spatial.warp import resize, sample, voxel_coordinates, warp
+from jssr.spatial.warp import isotropic, resize, sample, warp
 
 REACH = 3
 BLOCK = 24
@@ -124,8 +124,7 @@ def truth_on(grid: Geometry, data: CaseData, linear: np.ndarray) -> Truth:
     """Where the fixed scan does not cover ``grid``, the truth at its border continues."""
     assert data.truth_mm is not None and data.liver is not None
     shape = list(grid.shape_zyx)
-    index = voxel_coordinates(shape, torch.device("cpu"))[0].flatten(1).T.numpy()
-    points = apply_linear(grid.index_to_world, index)
+    points = grid.points_mm().reshape(3, -1).T
     on_scan = apply_linear(np.linalg.inv(Geometry.of(data.fixed).index_to_world), points)
     where = torch.from_numpy(on_scan.T).float().reshape(1, 3, *shape)
     found = sample(torch.from_numpy(data.truth_mm)[None].float(), where)
@@ -143,7 +142,7 @@ def at_truth(
     there = smooth_gaussian(truth_on(grid, data, linear).displacement_mm, 1.0)
     there = resize(there, list(displacements.fixed_to_moving_mm.shape[2:]))
     return Displacements(
-        fixed_to_moving_mm=there, moving_to_fixed_mm=invert_mm(there, (spacing, spacing, spacing))
+        fixed_to_moving_mm=there, moving_to_fixed_mm=invert_mm(there, isotropic(spacing))
     )
 
 

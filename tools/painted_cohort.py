@@ -37,6 +37,7 @@ from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.fields import exponentiate_mm, smooth_gaussian
 from jssr.spatial.geometry import Geometry, same_geometry
 from jssr.spatial.transform import SpatialTransform, resample
+from jssr.spatial.warp import isotropic
 
 ORGANS: tuple[tuple[tuple[int, ...], str | None, str | None], ...] = (
     ((5,), "liver", "liver"),
@@ -113,8 +114,9 @@ def draw_motion(grid: Geometry, draw: Draw) -> tuple[SpatialTransform, SpatialTr
     extent = [n * s for n, s in zip(grid.size, grid.spacing_mm, strict=True)]
     x, y, z = (math.ceil(e / FIELD_SPACING_MM) + 3 for e in extent)
     origin = np.array(grid.origin_mm) - _axes(grid) @ np.full(3, FIELD_SPACING_MM)
-    spacing = (FIELD_SPACING_MM, FIELD_SPACING_MM, FIELD_SPACING_MM)
-    field_grid = Geometry((x, y, z), spacing, tuple(origin.tolist()), grid.direction)
+    field_grid = Geometry(
+        (x, y, z), isotropic(FIELD_SPACING_MM), tuple(origin.tolist()), grid.direction
+    )
     shape = field_grid.shape_zyx
     height = torch.linspace(0.0, 1.0, shape[0]).view(-1, 1, 1)
     front = torch.linspace(1.0, 0.0, shape[1]).view(1, -1, 1)

@@ -9,10 +9,8 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.errors import InputError
-from jssr.evaluation.cohort import displacement_on, load_case, read_cohort
+from jssr.evaluation.cohort import load_case, read_cohort
 from jssr.labels import Phase
-from jssr.spatial.linear import rotation
-from jssr.spatial.transform import SpatialTransform
 from sample_cohort import GRID, SHIFT_MM, write_case_folder, write_manifest_cohort
 
 
@@ -60,15 +58,6 @@ def test_case_folders_leave_the_border_out_of_the_body(tmp_path: Path) -> None:
     np.testing.assert_allclose(
         data.truth_mm[:, data.body].T, [SHIFT_MM] * data.body.sum(), rtol=1e-5
     )
-
-
-def test_displacement_of_a_transform_is_what_its_points_say() -> None:
-    linear = rotation(np.array([0.05, 0.1, -0.02]), np.array([3.0, 4.0, 80.0]))
-    transform = SpatialTransform(linear)
-    found = displacement_on(transform.to_sitk(), GRID)
-    points = np.array(GRID.origin_mm) + np.array([[4, 5, 6]]) * GRID.spacing_mm
-    expected = (transform.apply(points) - points)[0]
-    np.testing.assert_allclose(found[:, 6, 5, 4], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("key", ["fixed_segmentation", "moving_segmentation"])

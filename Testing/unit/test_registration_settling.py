@@ -8,7 +8,7 @@ from jssr.registration.settling import settle
 from jssr.registration.similarity import similarity
 from jssr.spatial.fields import smooth_gaussian
 from jssr.spatial.linear import apply_linear, rotation, translation
-from jssr.spatial.warp import voxel_coordinates, warp
+from jssr.spatial.warp import warp
 from sample_scene import GRID, ball, moved_pair, on_field_grid, pair_of, textured_hu
 
 START = translation((10.0, -5.0, 3.0))
@@ -23,8 +23,7 @@ def rigid_motion() -> np.ndarray:
 
 def displacement_of(matrix: np.ndarray) -> torch.Tensor:
     """What a matrix moves the working grid's voxels by, ``(1, 3, z, y, x)`` mm."""
-    index = voxel_coordinates(list(GRID.shape_zyx), torch.device("cpu"))[0].flatten(1).T.numpy()
-    points = index * 3.0 + np.asarray(GRID.origin_mm)
+    points = GRID.points_mm().reshape(3, -1).T
     moved = apply_linear(matrix, points) - points
     return torch.from_numpy(moved.T.reshape(1, 3, *GRID.shape_zyx)).float()
 

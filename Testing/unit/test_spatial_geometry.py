@@ -108,3 +108,11 @@ def test_a_grid_of_another_size_is_another_one(oblique: sitk.Image) -> None:
 
 def test_the_volume_of_a_voxel_is_in_millilitres(oblique: sitk.Image) -> None:
     assert Geometry.of(oblique).voxel_ml == pytest.approx(0.8 * 1.1 * 2.5 / 1000)
+
+
+def test_every_voxel_lies_where_simpleitk_puts_it(oblique: sitk.Image) -> None:
+    points = Geometry.of(oblique).points_mm()
+    assert points.shape == (3, 8, 10, 12)
+    for x, y, z in ((0, 0, 0), (11, 0, 7), (3, 9, 5)):
+        wanted = oblique.TransformIndexToPhysicalPoint((x, y, z))
+        assert np.allclose(points[:, z, y, x], wanted, atol=1e-9)

@@ -6,7 +6,7 @@ import SimpleITK as sitk
 
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import rotation, translation
-from jssr.spatial.transform import SpatialTransform, resample
+from jssr.spatial.transform import SpatialTransform, displacement_on, resample
 
 GRID = Geometry(
     (12, 10, 9),
@@ -50,3 +50,15 @@ def test_resampling_by_a_translation_shifts_the_image() -> None:
     got = sitk.GetArrayFromImage(moved)
     assert np.array_equal(got[:, :, :-1], values[:, :, 1:])
     assert (got[:, :, -1] == -1024).all()
+
+
+@pytest.mark.parametrize("linear_first", [False, True])
+def test_the_displacement_on_a_grid_is_what_points_move_by(linear_first: bool) -> None:
+    transform = sample_transform(linear_first)
+    points = GRID.points_mm().reshape(3, -1).T
+    moved = (transform.apply(points) - points).T.reshape(3, *GRID.shape_zyx)
+    found = displacement_on(transform.to_sitk(), GRID)
+    assert found.dtype == np.float32
+    # At the border of a field, rounding decides on which side of it a point lies.
+    inner = (slice(None),) + (slice(1, -1),) * 3
+    assert np.abs(found - moved)[inner].max() < 1e-5

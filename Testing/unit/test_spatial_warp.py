@@ -6,8 +6,9 @@ import SimpleITK as sitk
 import torch
 
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.linear import apply_linear, rotation, translation
 from jssr.spatial.transform import SpatialTransform, resample
-from jssr.spatial.warp import resize, warp
+from jssr.spatial.warp import map_linear, resize, warp
 
 SPACING = (1.5, 2.0, 2.5)
 GRID = Geometry((14, 12, 10), SPACING, (0.0, 0.0, 0.0))
@@ -55,3 +56,15 @@ def test_resize_equals_interpolate(image: torch.Tensor) -> None:
         image, size=(20, 6, 7), mode="trilinear", align_corners=False
     )
     assert torch.allclose(resize(image, [20, 6, 7]), wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_matrix_maps_tensors_of_points_as_it_maps_arrays(dtype: torch.dtype) -> None:
+    matrix = translation((1.0, -2.0, 3.0)) @ rotation(np.array([0.1, 0.2, -0.3]), np.full(3, 5.0))
+    points = GRID.points_mm()
+    wanted = apply_linear(matrix, points.reshape(3, -1).T).T.reshape(points.shape)
+    mapped = torch.jit.script(map_linear)(
+        torch.from_numpy(matrix), torch.from_numpy(points)[None].to(dtype)
+    )
+    assert mapped.dtype == dtype
+    assert np.abs(mapped[0].numpy() - wanted).max() < 1e-5

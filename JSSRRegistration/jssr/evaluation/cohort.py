@@ -22,6 +22,7 @@ from jssr.labels import Phase, label_index
 from jssr.phantom.cohort import MANIFEST, SCHEMA
 from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import displacement_on
 
 BORDER_VOXELS = 6
 """Where the truth is known everywhere, so many outer voxels are left out of the body."""
@@ -141,19 +142,6 @@ def load_case(case: Case) -> CaseData:
         synthesis_truth=None if case.synthesis_truth is None else read_scan(case.synthesis_truth),
         landmarks=None if case.landmarks is None else _read_landmarks(case.landmarks),
     )
-
-
-def displacement_on(transform: sitk.Transform, grid: Geometry) -> np.ndarray:
-    """A transform's displacement at a grid's voxels, ``(3, z, y, x)`` float32, LPS mm."""
-    field = sitk.TransformToDisplacementField(
-        transform,
-        sitk.sitkVectorFloat64,
-        grid.size,
-        grid.origin_mm,
-        grid.spacing_mm,
-        grid.direction,
-    )
-    return np.moveaxis(sitk.GetArrayViewFromImage(field), -1, 0).astype(np.float32)
 
 
 def _from_manifest(path: Path) -> tuple[Case, ...]:

@@ -7,13 +7,13 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.evaluation import metrics
-from jssr.evaluation.cohort import CaseData, displacement_on
+from jssr.evaluation.cohort import CaseData
 from jssr.evaluation.statistics import Row
 from jssr.labels import LABELS, Label, label_index
 from jssr.registration.apply import warp_labels
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.jacobian import jacobian_determinant_on
-from jssr.spatial.transform import SpatialTransform
+from jssr.spatial.transform import SpatialTransform, displacement_on
 
 LESION_FROM_MM = 10.0
 LESION_TOLERANCE = 0.05

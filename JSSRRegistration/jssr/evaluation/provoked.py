@@ -71,7 +71,7 @@ def wrong_spacing(data: CaseData, other: CaseData) -> Provoked:
     x, y, z = moving.GetSpacing()
     moving.SetSpacing((x, y, z * SPACING_FACTOR))
     before, after = (Geometry.of(image).index_to_world for image in (data.moving, moving))
-    points = _points_mm(data)
+    points = Geometry.of(data.fixed).points_mm()
     reached = (points + _known(data)).reshape(3, -1).T
     stretched = apply_linear(after @ np.linalg.inv(before), reached).T.reshape(points.shape)
     return Provoked(data.fixed, moving, (stretched - points).astype(np.float32))
@@ -93,10 +93,3 @@ def _known(data: CaseData) -> np.ndarray:
     if data.truth_mm is None:
         raise ValueError("a failure is provoked from a pair whose truth is known")
     return data.truth_mm
-
-
-def _points_mm(data: CaseData) -> np.ndarray:
-    """World positions ``(3, z, y, x)`` of the fixed scan's voxels, LPS mm."""
-    grid = Geometry.of(data.fixed)
-    index = np.indices(grid.shape_zyx)[::-1].reshape(3, -1).T
-    return apply_linear(grid.index_to_world, index).T.reshape(3, *grid.shape_zyx)

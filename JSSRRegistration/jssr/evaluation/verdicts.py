@@ -17,7 +17,7 @@ import torch
 
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import InputError
-from jssr.evaluation.cohort import Case, displacement_on, load_case
+from jssr.evaluation.cohort import Case, load_case
 from jssr.evaluation.metrics import target_registration_error
 from jssr.evaluation.open_cohort import open_cohort
 from jssr.evaluation.provoked import KINDS, OTHER_PATIENT, Provoked
@@ -25,6 +25,7 @@ from jssr.io.atomic import make_folder, write_json
 from jssr.registration.pipeline import register
 from jssr.registration.result import Output, Refine, RegistrationResult
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import displacement_on
 
 FAILED_FROM_MM = 5.0
 AS_IT_IS = "as it is"

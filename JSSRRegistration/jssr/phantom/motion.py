@@ -22,7 +22,7 @@ from jssr.phantom.geometry import rotation
 from jssr.phantom.options import PairOptions
 from jssr.phantom.patient import Patient
 from jssr.spatial.fields import compose_mm, exponentiate_mm, smooth_gaussian
-from jssr.spatial.warp import sample, voxel_coordinates, warp
+from jssr.spatial.warp import isotropic, sample, voxel_coordinates, warp
 
 STEP = 2
 STEP_LIMIT_MM = 4.0
@@ -137,8 +137,7 @@ class _Nodes:
         z, y, x = ((count - 1) // STEP + 2 for count in padded)
         self.shape = (z, y, x)
         device = patient.device
-        step_mm = STEP * self.spacing
-        self.step_mm = (step_mm, step_mm, step_mm)
+        self.step_mm = isotropic(STEP * self.spacing)
         index = voxel_coordinates(list(self.shape), device)
         middle = torch.tensor([0.5 * (count - 1) for count in reversed(padded)], device=device)
         self.points = (index * STEP - middle.view(1, 3, 1, 1, 1)) * self.spacing

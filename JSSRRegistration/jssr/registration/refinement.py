@@ -16,6 +16,7 @@ from jssr.registration.inference import Displacements, Pair, Scans, taper
 from jssr.registration.objective import BothWays, Objective
 from jssr.registration.result import Refine
 from jssr.spatial.fields import compose_mm, exponentiate_mm, resample_field, smooth_gaussian
+from jssr.spatial.warp import isotropic
 
 _SQUARINGS = 2
 _SAMPLES = 20_000
@@ -193,7 +194,7 @@ def _improved(
 
 def _composed(velocity: torch.Tensor, fields: BothWays, spacing_mm: float) -> BothWays:
     """One more step before the one field and, undone, after the other."""
-    spacing = (spacing_mm, spacing_mm, spacing_mm)
+    spacing = isotropic(spacing_mm)
     return (
         compose_mm(exponentiate_mm(velocity, spacing, _SQUARINGS), fields[0], spacing),
         compose_mm(fields[1], exponentiate_mm(-velocity, spacing, _SQUARINGS), spacing),

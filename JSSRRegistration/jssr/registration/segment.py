@@ -14,8 +14,8 @@ from jssr.registration.hard_labels import hard_labels
 from jssr.registration.window import to_network
 from jssr.registration.working_grid import resample_to_grid, working_grid
 from jssr.spatial.geometry import Geometry
-from jssr.spatial.linear import affine_to_sitk
-from jssr.spatial.warp import sample, voxel_coordinates
+from jssr.spatial.linear import affine_to_sitk, apply_linear
+from jssr.spatial.warp import map_linear, sample, voxel_coordinates
 
 _LABEL_THRESHOLD = 127
 
@@ -48,11 +48,8 @@ def carried(
     """
     matrix = np.linalg.inv(grid.index_to_world) @ linear @ target.index_to_world
     index = voxel_coordinates(list(target.shape_zyx), torch.device("cpu"))
-    mapping = torch.from_numpy(matrix).float()
-    moved = torch.einsum("ij,bjzyx->bizyx", mapping[:3, :3], index)
-    moved = moved + mapping[:3, 3].view(1, 3, 1, 1, 1)
     # Zero padding leaves outside what is then named background.
-    found = sample(probabilities, moved, padding="zeros")
+    found = sample(probabilities, map_linear(torch.from_numpy(matrix), index), padding="zeros")
     found[:, 0] += 1.0 - found.sum(dim=1)
     return found
 
@@ -119,7 +116,7 @@ def _box(
     low, high = points.min(axis=0)[::-1] - 1, points.max(axis=0)[::-1] + 1
     corners = np.array([[(low, high)[i >> a & 1][a] for a in range(3)] for i in range(8)])
     to_index = np.linalg.inv(reference.index_to_world) @ grid.index_to_world
-    moved = corners @ to_index[:3, :3].T + to_index[:3, 3]
+    moved = apply_linear(to_index, corners)
     size = np.array(reference.size)
     start = np.clip(np.floor(moved.min(axis=0)).astype(int), 0, size)
     stop = np.clip(np.ceil(moved.max(axis=0)).astype(int) + 1, 0, size)

@@ -12,6 +12,7 @@ import torch
 from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.linear import affine_to_sitk
+from jssr.spatial.warp import isotropic
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def working_grid(geometry: Geometry, spacing_mm: float, margin_mm: float, diviso
     origin = (low + high - (size - 1) * spacing_mm) / 2
     return Geometry(
         (int(size[0]), int(size[1]), int(size[2])),
-        (spacing_mm, spacing_mm, spacing_mm),
+        isotropic(spacing_mm),
         (float(origin[0]), float(origin[1]), float(origin[2])),
     )
 

@@ -9,6 +9,7 @@ from jssr.hounsfield import AIR_HU
 from jssr.labels import label_index
 from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.warp import isotropic
 
 _LONGEST_SIDE = 300
 _FINEST_MM = 0.7
@@ -69,11 +70,10 @@ class Plane:
 
     def points_mm(self) -> np.ndarray:
         """The plane's voxels ``(rows * columns, 3)`` in LPS mm, ordered as :meth:`cut` does."""
-        z, y, x = np.indices(self.grid.shape_zyx)
-        index = np.stack([x, y, z], axis=-1).squeeze(2 - self.across)
+        points = self.grid.points_mm().squeeze(3 - self.across)
         if self.across != 2:
-            index = index[::-1]
-        return index.reshape(-1, 3) * self.grid.spacing_mm + np.asarray(self.grid.origin_mm)
+            points = points[:, ::-1]
+        return points.reshape(3, -1).T
 
 
 def anatomical_planes(scan: sitk.Image, center_mm: np.ndarray) -> tuple[Plane, Plane, Plane]:
@@ -89,7 +89,7 @@ def anatomical_planes(scan: sitk.Image, center_mm: np.ndarray) -> tuple[Plane, P
         count[across], origin[across] = 1, center_mm[across]
         grid = Geometry(
             (int(count[0]), int(count[1]), int(count[2])),
-            (spacing, spacing, spacing),
+            isotropic(spacing),
             (float(origin[0]), float(origin[1]), float(origin[2])),
         )
         column, row = (axis for axis in range(3) if axis != across)

@@ -6,6 +6,8 @@ from itertools import product
 import numpy as np
 import SimpleITK as sitk
 
+from jssr.spatial.linear import apply_linear
+
 IDENTITY_DIRECTION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -56,8 +58,12 @@ class Geometry:
         """The eight outermost voxel centres, ``(8, 3)`` in LPS mm."""
         ends = [(0, n - 1) for n in self.size]
         indices = np.array(list(product(*ends)), dtype=np.float64)
-        matrix = self.index_to_world
-        return indices @ matrix[:3, :3].T + matrix[:3, 3]
+        return apply_linear(self.index_to_world, indices)
+
+    def points_mm(self) -> np.ndarray:
+        """The world position of every voxel, ``(3, z, y, x)`` float64 in LPS mm."""
+        indices = np.indices(self.shape_zyx)[::-1].reshape(3, -1).T
+        return apply_linear(self.index_to_world, indices).T.reshape(3, *self.shape_zyx)
 
     def coarsened(self, factor: int) -> "Geometry":
         """The grid whose voxels each cover ``factor``³ voxels of this one.

@@ -80,6 +80,23 @@ def _interpolate(field: np.ndarray, index_xyz: np.ndarray) -> np.ndarray:
     return value * inside[:, None]
 
 
+def displacement_image(transform: sitk.Transform, grid: Geometry) -> sitk.Image:
+    """Where a transform moves a grid's voxels: a vector image of float32, LPS mm."""
+    return sitk.TransformToDisplacementField(
+        transform,
+        sitk.sitkVectorFloat32,
+        grid.size,
+        grid.origin_mm,
+        grid.spacing_mm,
+        grid.direction,
+    )
+
+
+def displacement_on(transform: sitk.Transform, grid: Geometry) -> np.ndarray:
+    """A transform's displacement at a grid's voxels, ``(3, z, y, x)`` float32, LPS mm."""
+    return np.moveaxis(sitk.GetArrayFromImage(displacement_image(transform, grid)), -1, 0)
+
+
 def resample(
     image: sitk.Image,
     transform: SpatialTransform,

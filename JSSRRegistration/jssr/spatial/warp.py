@@ -23,6 +23,13 @@ def voxel_coordinates(shape_zyx: list[int], device: torch.device) -> torch.Tenso
     return torch.stack((x.expand(shape_zyx), y.expand(shape_zyx), z.expand(shape_zyx))).unsqueeze(0)
 
 
+def map_linear(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """``points`` ``(b, 3, z, y, x)`` mapped by the 4x4 ``matrix``, in their own number type."""
+    matrix = matrix.to(points)
+    turned = torch.einsum("ij,bjzyx->bizyx", matrix[:3, :3], points)
+    return turned + matrix[:3, 3].view(1, 3, 1, 1, 1)
+
+
 def sample(
     volume: torch.Tensor, index_xyz: torch.Tensor, mode: str = "bilinear", padding: str = "border"
 ) -> torch.Tensor:

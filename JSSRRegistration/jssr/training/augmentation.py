@@ -9,7 +9,7 @@ from torch import Tensor
 from jssr.hounsfield import AIR_HU
 from jssr.spatial.fields import smooth_along
 from jssr.spatial.linear import rotation
-from jssr.spatial.warp import Spacing, sample, voxel_coordinates
+from jssr.spatial.warp import Spacing, map_linear, sample, voxel_coordinates
 from jssr.training.config import AugmentationConfig
 from jssr.training.data.batch import AnnotatedBatch, PairBatch, Truth
 
@@ -270,30 +270,30 @@ def _field_moved(
     points = _centred_mm(field_mm.shape, coarse, field_mm.device)
     index = _index_under(start, field_mm.shape, coarse, field_mm.device)
     index = index.expand(len(field_mm), -1, -1, -1, -1)
-    started = _applied(start, points) + sample(field_mm, index)
+    started = map_linear(torch.from_numpy(start), points) + sample(field_mm, index)
     moved_mask = sample(mask, index, "nearest", "zeros")
-    return _applied(np.linalg.inv(end), started) - points, moved_mask
+    return map_linear(torch.from_numpy(np.linalg.inv(end)), started) - points, moved_mask
 
 
 def _centred_mm(shape: torch.Size, spacing_mm: Spacing, device: torch.device) -> Tensor:
     """Millimetres of every voxel from the grid's centre, (1, 3, z, y, x)."""
-    size = (shape[2], shape[3], shape[4])
-    middle = torch.tensor([(n - 1) / 2 for n in reversed(size)], device=device).view(1, 3, 1, 1, 1)
-    scale = torch.tensor(spacing_mm, device=device).view(1, 3, 1, 1, 1)
-    return (voxel_coordinates(list(size), device) - middle) * scale
+    middle, size_mm = _middle_and_size(shape, spacing_mm, device)
+    return (voxel_coordinates(list(shape[2:]), device) - middle) * size_mm
 
 
 def _index_under(
     matrix: np.ndarray, shape: torch.Size, spacing_mm: Spacing, device: torch.device
 ) -> Tensor:
     """Continuous x, y, z index of ``matrix`` applied to every voxel, (1, 3, z, y, x)."""
-    size = (shape[2], shape[3], shape[4])
-    middle = torch.tensor([(n - 1) / 2 for n in reversed(size)], device=device).view(1, 3, 1, 1, 1)
-    scale = torch.tensor(spacing_mm, device=device).view(1, 3, 1, 1, 1)
-    return _applied(matrix, _centred_mm(shape, spacing_mm, device)) / scale + middle
+    middle, size_mm = _middle_and_size(shape, spacing_mm, device)
+    points = map_linear(torch.from_numpy(matrix), _centred_mm(shape, spacing_mm, device))
+    return points / size_mm + middle
 
 
-def _applied(matrix: np.ndarray, points: Tensor) -> Tensor:
-    linear = torch.as_tensor(matrix[:3, :3], dtype=points.dtype, device=points.device)
-    shift = torch.as_tensor(matrix[:3, 3], dtype=points.dtype, device=points.device)
-    return torch.einsum("ij,bjzyx->bizyx", linear, points) + shift.view(1, 3, 1, 1, 1)
+def _middle_and_size(
+    shape: torch.Size, spacing_mm: Spacing, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Index of the grid's centre and size of a voxel, x, y, z, each (1, 3, 1, 1, 1)."""
+    middle = torch.tensor([(n - 1) / 2 for n in shape[:1:-1]], device=device)
+    size_mm = torch.tensor(spacing_mm, device=device)
+    return middle.view(1, 3, 1, 1, 1), size_mm.view(1, 3, 1, 1, 1)

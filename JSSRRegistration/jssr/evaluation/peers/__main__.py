@@ -13,6 +13,8 @@ import SimpleITK as sitk
 from jssr.evaluation.methods import DISPLACEMENT_FILE
 from jssr.hounsfield import AIR_HU
 from jssr.io.images import read_scan
+from jssr.spatial.geometry import Geometry
+from jssr.spatial.transform import displacement_image
 
 
 def main(function: str, fixed_path: Path, moving_path: Path, output: Path) -> None:
@@ -26,14 +28,7 @@ def main(function: str, fixed_path: Path, moving_path: Path, output: Path) -> No
     output.mkdir(exist_ok=True)
     warped = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, AIR_HU, sitk.sitkInt16)
     sitk.WriteImage(warped, output / "warped.nii.gz", True)
-    displacement = sitk.TransformToDisplacementField(
-        transform,
-        sitk.sitkVectorFloat32,
-        fixed.GetSize(),
-        fixed.GetOrigin(),
-        fixed.GetSpacing(),
-        fixed.GetDirection(),
-    )
+    displacement = displacement_image(transform, Geometry.of(fixed))
     sitk.WriteImage(displacement, output / DISPLACEMENT_FILE)
 
 

@@ -8,6 +8,7 @@ import SimpleITK as sitk
 
 from jssr.hounsfield import AIR_HU
 from jssr.spatial.geometry import Geometry
+from jssr.spatial.warp import isotropic
 
 _ISOTROPIC_TOLERANCE = 1.1
 
@@ -71,7 +72,7 @@ def _isotropic(geometry: Geometry) -> Geometry:
         return geometry
     edge = float(np.prod(spacing) ** (1 / 3))
     sx, sy, sz = (int(n) for n in np.ceil(np.asarray(geometry.size) * spacing / edge))
-    return Geometry((sx, sy, sz), (edge, edge, edge), geometry.origin_mm, geometry.direction)
+    return Geometry((sx, sy, sz), isotropic(edge), geometry.origin_mm, geometry.direction)
 
 
 def _run(command: list[str]) -> None:
