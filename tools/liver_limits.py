@@ -5,9 +5,11 @@ Two experiments on phantoms, whose deformation is known:
 - The refinement starts once at the networks' answer and once at the truth. Where both end alike,
   its search is not what limits it.
 - The moving scan is warped by the truth, so that no shift is right everywhere. Blocks of the fixed
-  liver are then matched among all shifts up to 4.5 mm, by the very features that the refinement
-  compares. Where a block shows anything, the best shift is near zero; where it shows nothing, the
-  best shift is any shift, and its mean length that of all shifts.
+  liver are then matched among all shifts up to 4.5 mm, by the kinds of features that the finer
+  level of the refinement compares. Here all voxels that both scans show count alike: nothing near
+  the scans' borders is left out, and contrast is not weighed by how well it agrees. Where a block
+  shows anything, the best shift is near zero; where it shows nothing, the best shift is any shift,
+  and its mean length that of all shifts.
 
 Example: python tools/liver_limits.py phantoms:2001-2006 --output limits
 """
