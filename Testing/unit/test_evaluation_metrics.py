@@ -75,9 +75,9 @@ def test_registration_error_of_a_constant_offset():
     truth = np.zeros((3, 4, 5, 6))
     found = truth + np.reshape([3.0, 0.0, 4.0], (3, 1, 1, 1))
     mask = np.zeros((4, 5, 6), bool)
-    assert metrics.target_registration_error(found, truth, mask) is None
+    assert metrics.displacement_error(found, truth, mask) is None
     mask[1:3] = True
-    error = metrics.target_registration_error(found, truth, mask)
+    error = metrics.displacement_error(found, truth, mask)
     assert (error.mean_mm, error.p95_mm) == pytest.approx((5.0, 5.0))
 
 
@@ -87,7 +87,7 @@ def test_registration_error_leaves_out_what_is_not_masked():
     found[:, 0] = 100.0
     mask = np.ones((4, 5, 6), bool)
     mask[0] = False
-    assert metrics.target_registration_error(found, truth, mask).mean_mm == 0.0
+    assert metrics.displacement_error(found, truth, mask).mean_mm == 0.0
 
 
 def test_determinant_of_a_scaling():
@@ -144,5 +144,5 @@ def test_what_loses_its_whole_volume_folds_and_counts_as_the_floor():
 def test_the_95th_percentile_of_an_error_that_grows_evenly():
     found = np.zeros((101, 3))
     found[:, 1] = np.arange(101)
-    error = metrics.point_registration_error(found, np.zeros((101, 3)))
+    error = metrics.target_registration_error(found, np.zeros((101, 3)))
     assert (error.mean_mm, error.p95_mm) == pytest.approx((50.0, 95.0))

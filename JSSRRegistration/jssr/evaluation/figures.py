@@ -113,13 +113,13 @@ def _errors(data: CaseData, transform: SpatialTransform, displacement_mm: np.nda
         for name, mask in (("body", data.body), ("liver", data.liver)):
             if mask is None:
                 continue
-            error = metrics.target_registration_error(displacement_mm, data.truth_mm, mask)
+            error = metrics.displacement_error(displacement_mm, data.truth_mm, mask)
             if error is not None:
                 row[f"error_{name}_mm"] = error.mean_mm
                 row[f"error_{name}_p95_mm"] = error.p95_mm
     if data.landmarks is not None:
         fixed, moving = data.landmarks
-        error = metrics.point_registration_error(transform.apply(fixed), moving)
+        error = metrics.target_registration_error(transform.apply(fixed), moving)
         if error is not None:
             row["error_landmarks_mm"] = error.mean_mm
             row["error_landmarks_p95_mm"] = error.p95_mm

@@ -55,7 +55,7 @@ class RegistrationError:
     p95_mm: float
 
 
-def target_registration_error(
+def displacement_error(
     found_mm: np.ndarray, truth_mm: np.ndarray, mask: np.ndarray
 ) -> RegistrationError | None:
     """Error of a displacement against the true one over ``mask``; ``None`` if that is empty.
@@ -70,7 +70,7 @@ def target_registration_error(
     return _summary(error)
 
 
-def point_registration_error(
+def target_registration_error(
     found_mm: np.ndarray, truth_mm: np.ndarray
 ) -> RegistrationError | None:
     """Error between mapped landmarks and their partners, both ``(n, 3)``; ``None`` without any."""

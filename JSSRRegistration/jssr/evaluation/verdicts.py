@@ -18,7 +18,7 @@ import torch
 from jssr.bundle.load import Bundle, load_bundle
 from jssr.errors import InputError
 from jssr.evaluation.cohort import Case, load_case
-from jssr.evaluation.metrics import target_registration_error
+from jssr.evaluation.metrics import displacement_error
 from jssr.evaluation.open_cohort import open_cohort
 from jssr.evaluation.provoked import KINDS, OTHER_PATIENT, Provoked
 from jssr.io.atomic import make_folder, write_json
@@ -123,7 +123,7 @@ def _judged(
     error = None
     if pair.truth_mm is not None:
         found = displacement_on(result.fixed_to_moving.to_sitk(), Geometry.of(pair.fixed))
-        measured = target_registration_error(found, pair.truth_mm, liver)
+        measured = displacement_error(found, pair.truth_mm, liver)
         error = None if measured is None else measured.mean_mm
     verdict = result.verdict
     metrics = asdict(result.metrics)

@@ -18,7 +18,7 @@ LIVER_WITHOUT_FAT_HU = 3.0
 """How much brighter than the table's ranges a liver without fat is: those are of all patients, and
 fatty livers lower their mean by about as much."""
 
-SAME_BLOOD = {
+SHARES_VALUE_WITH = {
     "artery": "aorta",
     "left_heart": "aorta",
     "vein": "vena_cava",
@@ -32,6 +32,7 @@ SAME_BLOOD = {
     "visceral_fat": "fat",
     "bowel_wall": "stomach_wall",
 }
+"""Tissues that share another's random value: the same blood, or the same kind of tissue."""
 BLOOD = ("aorta", "vena_cava", "vena_cava_low", "portal_vein", "hepatic_vein", "right_heart")
 
 
@@ -43,7 +44,7 @@ def _group_numbers(tissues: tuple[Tissue, ...]) -> Tensor:
     names: dict[str, int] = {}
     numbers = []
     for index, tissue in enumerate(tissues):
-        key = SAME_BLOOD.get(tissue.name, tissue.name)
+        key = SHARES_VALUE_WITH.get(tissue.name, tissue.name)
         key = key if index < len(TISSUES) else f"{key}/{index}"
         numbers.append(names.setdefault(key, len(names)))
     return torch.tensor(numbers)
@@ -57,7 +58,7 @@ def _ranges(tissues: tuple[Tissue, ...]) -> tuple[Tensor, Tensor]:
 
 def _uptake_sd(tissues: tuple[Tissue, ...]) -> Tensor:
     """How much the uptake of each tissue varies between patients, as a fraction, (tissues,)."""
-    kinds = [SAME_BLOOD.get(tissue.name, tissue.name) for tissue in tissues]
+    kinds = [SHARES_VALUE_WITH.get(tissue.name, tissue.name) for tissue in tissues]
     return torch.tensor([BLOOD_UPTAKE_SD if kind in BLOOD else UPTAKE_SD for kind in kinds])
 
 
