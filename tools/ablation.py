@@ -11,8 +11,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-ARMS = {"reg": (False, False), "jsynr": (True, False), "jsegr": (False, True), "jssr": (True, True)}
-"""Arm and whether G and S take part."""
+from jssr.training.monitor import read_figures
+from jssr.training.settings import load_config
+
+ARMS = ("reg", "jsynr", "jsegr", "jssr")
+"""Φ alone, with G, with S, with both: names of shipped configurations."""
 
 SETTINGS = (
     "spacing_mm=4",
@@ -31,9 +34,9 @@ COLUMNS = {
 }
 
 
-def stages(segments: bool, steps: int) -> list[dict]:
-    """As the shipped arms, with ``steps`` steps of registration in all."""
-    if not segments:
+def stages(arm: str, steps: int) -> list[dict]:
+    """As the shipped arm's, with ``steps`` steps of registration in all."""
+    if not load_config(arm).method.segmentation:
         return [{"name": "registration", "steps": steps, "learning_rate": 1e-3}]
     joint = steps // 4
     return [
@@ -55,20 +58,13 @@ def train(arm: str, folder: Path, steps: int, pairs: int, threads: int) -> None:
             *SETTINGS,
             f"hardware.threads={threads}",
             f"validation.pairs={pairs}",
-            f"stages={json.dumps(stages(ARMS[arm][1], steps))}",
+            f"stages={json.dumps(stages(arm, steps))}",
             "--output",
             folder,
             *(["--resume"] if (folder / "checkpoints").is_dir() else []),
         ],
         check=True,
     )
-
-
-def figures(folder: Path) -> dict[str, float]:
-    """The last validation of a run."""
-    lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [row for row in map(json.loads, lines) if row["group"] == "validation"]
-    return rows[-1]
 
 
 def table(runs: dict[str, dict[str, float]]) -> str:
@@ -99,7 +95,7 @@ def main() -> None:
     for arm in ARMS:
         folder = arguments.output / arm
         train(arm, folder, arguments.steps, arguments.pairs, arguments.threads)
-        runs[arm] = figures(folder)
+        runs[arm] = read_figures(folder, "validation")[-1]
     text = table(runs)
     (arguments.output / "table.md").write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")

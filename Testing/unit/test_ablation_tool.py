@@ -1,12 +1,12 @@
 """``make ablation``: equal budgets, and a table of what was measured."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from jssr.training.monitor import read_figures
 from jssr.training.settings import load_config
 from sample_tool import TOOLS, load_tool
 
@@ -27,19 +27,29 @@ ROW = {
 }
 
 
-@pytest.mark.parametrize("arm", ablation.ARMS)
-def test_every_arm_is_a_shipped_configuration_without_truth(arm: str) -> None:
-    synthesizes, segments = ablation.ARMS[arm]
+@pytest.mark.parametrize(
+    ("arm", "synthesizes", "segments"),
+    [
+        ("reg", False, False),
+        ("jsynr", True, False),
+        ("jsegr", False, True),
+        ("jssr", True, True),
+    ],
+)
+def test_every_arm_is_a_shipped_configuration_without_truth(
+    arm: str, synthesizes: bool, segments: bool
+) -> None:
+    assert arm in ablation.ARMS
     config = load_config(arm)
     assert (config.method.synthesis, config.method.segmentation) == (synthesizes, segments)
     assert config.loss.true_field == config.loss.true_synthesis == config.loss.true_labels == 0.0
 
 
 def test_every_arm_makes_as_many_steps_of_registration() -> None:
-    for segments in (False, True):
-        made = ablation.stages(segments, 100)
+    for arm in ablation.ARMS:
+        made = ablation.stages(arm, 100)
         assert sum(s["steps"] for s in made if s["name"] != "segmentor") == 100
-        assert (made[0]["name"] == "segmentor") == segments
+        assert (made[0]["name"] == "segmentor") == (arm in ("jsegr", "jssr"))
 
 
 def test_the_table_names_the_unregistered_first() -> None:
@@ -59,9 +69,8 @@ def test_a_small_study_runs_and_goes_on(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run(command, check=True, capture_output=True)
     assert len((tmp_path / "table.md").read_text(encoding="utf-8").splitlines()) == 7
-    for arm, (_, segments) in ablation.ARMS.items():
-        lines = (tmp_path / arm / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        rows = [row for row in map(json.loads, lines) if row["group"] == "validation"]
+    for arm in ablation.ARMS:
+        rows = read_figures(tmp_path / arm, "validation")
         # Each stage is validated once, at its end; the second run trains nothing anew.
-        wanted = [stage["name"] for stage in ablation.stages(segments, 4)]
+        wanted = [stage["name"] for stage in ablation.stages(arm, 4)]
         assert [row["stage"] for row in rows] == wanted

@@ -88,7 +88,7 @@ def _blocks(values: list[int], side: int = 6) -> np.ndarray:
         (_blocks([1, 5]).astype(np.float32), True),
         (_blocks([1, 5]) + 0.5, False),
         (_blocks([1, -5]), False),
-        (np.zeros((9, 9, 9), np.uint8), False),
+        (np.zeros((9, 9, 9), np.uint8), True),
         (body_array(), False),
         # MR, and CT windowed to 256 grey values.
         (np.random.default_rng(0).gamma(2, 150, (20, 20, 20)).astype(np.int16), False),

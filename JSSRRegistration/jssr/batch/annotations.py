@@ -7,6 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.errors import InputError
+from jssr.io.checks import is_label_map
 from jssr.io.images import read_label_map
 from jssr.io.reading import check_name
 from jssr.phase_name import has_word
@@ -21,7 +22,6 @@ _WORDS = (
 )
 # As in "portal 70 seg": seconds, in some languages.
 _SECONDS = r"(?i)\d\s?seg(?![^\W_])"
-_MOST_LABELS = 150
 _LARGEST_BYTES_A_VOXEL = 0.25
 
 
@@ -38,7 +38,7 @@ def annotation_kind(path: Path) -> str:
 
 
 def _is_label_map(path: Path) -> bool:
-    """Whether it holds whole numbers from 0, and few different ones.
+    """Whether its values are numbers of labels.
 
     Of most scans only the header is read: compressed, scans stay larger than label maps, and of
     what is not compressed one slice tells that it has air or fat.
@@ -55,10 +55,7 @@ def _is_label_map(path: Path) -> bool:
         image = read_label_map(path)
     except (InputError, OSError, RuntimeError, MemoryError):
         return False
-    present = np.zeros(np.iinfo(np.uint16).max + 1, bool)
-    for plane in sitk.GetArrayViewFromImage(image):
-        present[plane] = True
-    return int(present.sum()) <= _MOST_LABELS
+    return is_label_map(image)
 
 
 def _may_be_label_map(reader: sitk.ImageFileReader, path: Path) -> bool:

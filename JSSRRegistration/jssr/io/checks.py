@@ -133,13 +133,13 @@ def is_label_map(image: sitk.Image) -> bool:
     """Whether the values look like numbers of labels, to which no number between belongs.
 
     They are whole, few, from 0, and most that are not 0 have the same beside them; an image that is
-    not in HU has noise.
+    not in HU has noise. An empty mask is one, too.
     """
     values = sitk.GetArrayViewFromImage(image)
-    if values.min() < 0 or values.max() == 0 or not np.array_equal(values, np.rint(values)):
+    if values.min() < 0 or not np.array_equal(values, np.rint(values)):
         return False
     if len(np.unique(values)) > _MOST_LABELS:
         return False
     inside, beside = values[..., :-1], values[..., 1:]
     labelled = inside > 0
-    return float((inside == beside)[labelled].mean()) >= _LEAST_EVEN if labelled.any() else False
+    return not labelled.any() or float((inside == beside)[labelled].mean()) >= _LEAST_EVEN
