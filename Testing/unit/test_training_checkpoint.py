@@ -96,12 +96,3 @@ def test_an_optimizer_that_the_checkpoint_lacks_stays_as_it_is(tmp_path):
     optimizer = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters(), lr=0.1)
     checkpoints.load_optimizer(checkpoints.latest_checkpoint(tmp_path), "other", optimizer)
     assert not optimizer.state_dict()["state"]
-
-
-def test_a_checkpoint_with_the_figures_of_earlier_versions_is_read(tmp_path):
-    _, _, position = _save(tmp_path, 1)
-    found = checkpoints.latest_checkpoint(tmp_path)
-    state = json.loads((found / "state.json").read_text("utf-8"))
-    state["position"]["figures"] = {"tre_liver_mm": 2.5}
-    (found / "state.json").write_text(json.dumps(state))
-    assert checkpoints.read_position(found) == position

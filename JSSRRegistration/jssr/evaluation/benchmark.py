@@ -29,7 +29,6 @@ from jssr.spatial.transform import SpatialTransform
 
 RESULTS_FOLDER = "results"
 """Where a benchmark keeps one JSON file for each method and case."""
-_COVERED = "labels that both annotations cover"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,14 +193,11 @@ def _place(output: Path, case: Case, method: Method) -> Path:
 
 
 def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
-    content: list[Any] = [asdict(method), setup.threads]
+    content: list[Any] = [asdict(method), setup.threads, case.fixed_classes, case.moving_classes]
     for path in case.files():
         there = path.exists()
         found = [path.stat().st_size, path.stat().st_mtime_ns] if there else ["not there"]
         content.append([path.name, *found])
-    if case.moving_segmentation is not None and not case.truth_is_known:
-        # Earlier versions scored labels that one of the two annotations does not cover.
-        content.append([_COVERED, case.fixed_classes, case.moving_classes])
     if not method.is_peer:
         content += [__version__, setup.device, _model_digest(setup.model)]
     return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()

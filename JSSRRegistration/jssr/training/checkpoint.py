@@ -94,8 +94,6 @@ def read_position(checkpoint: Path) -> Position:
             f"The checkpoint {checkpoint} has format {state['format']}, but this version reads "
             f"{FORMAT}; resume it with the version of JSSR that wrote it."
         )
-    # Checkpoints of earlier versions hold the latest validation's figures here as well.
-    state["position"].pop("figures", None)
     return Position(**state["position"])
 
 

@@ -22,8 +22,6 @@ from jssr.training.prepare.patient import patient_key, prepare_patient
 from jssr.training.prepare.table import Fault, ScanRow, read_table
 
 _DONE_NAME = "patient.json"
-# Caches that lack it were made when segments with capitals or unknown names became background.
-_NAMED_SEGMENTS = "segments by name, in any case"
 
 
 @dataclass(frozen=True)
@@ -141,8 +139,5 @@ def _fingerprint(rows: list[ScanRow], spacing_mm: float) -> str:
         if path is not None and path.exists()
     ]
     described = [[row.phase.value, row.split, list(row.classes)] for row in rows]
-    content: list[object] = [spacing_mm, described, files]
-    if any(row.segmentation is not None and row.segmentation.suffix == ".nrrd" for row in rows):
-        content.append(_NAMED_SEGMENTS)
-    text = json.dumps(content)
+    text = json.dumps([spacing_mm, described, files])
     return hashlib.sha256(text.encode()).hexdigest()
