@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from jssr.errors import InputError
 from jssr.labels import Phase
-from jssr.spatial.transform import SpatialTransform
 
+# Not for the command's help to wait for.
 if TYPE_CHECKING:
     import SimpleITK as sitk
+
+    from jssr.spatial.transform import SpatialTransform
 
 ProgressCallback = Callable[[str, float], None]
 """Called with the step's name and the fraction of the whole job that is done (0 to 1)."""
@@ -203,8 +205,8 @@ class RegistrationResult:
     grid, not for diagnosis), fixed and moving segmentation (uint8, each on its own scan's grid).
     """
 
-    fixed_to_moving: SpatialTransform
-    moving_to_fixed: SpatialTransform
+    fixed_to_moving: "SpatialTransform"
+    moving_to_fixed: "SpatialTransform"
     images: "Mapping[Output, sitk.Image]"
     fixed_phase: PhaseGuess
     moving_phase: PhaseGuess
