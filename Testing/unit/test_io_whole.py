@@ -47,7 +47,7 @@ def _written(path: Path, values: np.ndarray, kind: str) -> Path:
 def test_a_voxel_that_is_no_number_is_found(
     tmp_path: Path, name: str, kind: str, value: float
 ) -> None:
-    values = np.random.default_rng(0).normal(0, 100, (9, 10, 11))
+    values = np.random.default_rng(0).normal(0, 100, (9, 11, 13))
     path = _written(tmp_path / name, values, kind)
     assert np.allclose(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), values, atol=1e-4)
     assert nifti_is_finite(path)

@@ -97,7 +97,15 @@ def read_label_map(path: Path) -> sitk.Image:
     Raises:
         InputError: it cannot be read, or holds negative, broken or too large numbers.
     """
-    image = _read_existing(path)
+    return as_label_map(_read_existing(path), path)
+
+
+def as_label_map(image: sitk.Image, path: Path) -> sitk.Image:
+    """The image read from ``path`` in whole numbers from 0: uint8 where they fit, else uint16.
+
+    Raises:
+        InputError: it holds negative, broken or too large numbers.
+    """
     values = sitk.GetArrayViewFromImage(image)
     if image.GetPixelID() not in _INTEGERS and not np.array_equal(values, np.rint(values)):
         raise InputError(f"'{path}' holds broken numbers; a label map has whole numbers.")

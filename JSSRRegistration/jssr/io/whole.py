@@ -71,14 +71,14 @@ def nifti_is_finite(path: Path) -> bool:
     if kind is None:
         return True
     stored = _nifti_voxels(path)
-    order = _byte_order(stored)
-    start = round(float(reader.GetMetaData("vox_offset")))
+    number = np.dtype(_byte_order(stored) + kind)
+    left = math.prod(reader.GetSize()) * reader.GetNumberOfComponents() * number.itemsize
     with _unpacked(stored) as stream:
-        stream.seek(start)
-        while chunk := stream.read(_CHUNK_BYTES):
-            values = np.frombuffer(chunk[: len(chunk) // 8 * 8], f"{order}{kind}")
-            if not np.isfinite(values).all():
+        stream.seek(round(float(reader.GetMetaData("vox_offset"))))
+        while chunk := stream.read(min(left, _CHUNK_BYTES)):
+            if not np.isfinite(np.frombuffer(chunk, number)).all():
                 return False
+            left -= len(chunk)
     return True
 
 

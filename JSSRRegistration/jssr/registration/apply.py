@@ -8,7 +8,7 @@ import SimpleITK as sitk
 from jssr.errors import InputError
 from jssr.hounsfield import AIR_HU
 from jssr.io.checks import is_hounsfield, is_label_map
-from jssr.io.images import check_writable_name, read_image, read_label_map, write_image
+from jssr.io.images import as_label_map, check_writable_name, read_image, write_image
 from jssr.io.segmentation import (
     SUFFIX,
     read_segmentation,
@@ -53,19 +53,18 @@ def warp_file(
         )
     grid = Geometry.of(read_image(reference))
     spatial = read_transform(transform)
-    if coded and interpolation in (None, Interpolation.LINEAR):
+    source = _read_segmentation_whole(image) if coded else read_image(image)
+    if coded and interpolation is not Interpolation.NEAREST:
         interpolation = Interpolation.LABELS
     if interpolation is None:
-        labels = is_label_map(read_image(image))
-        interpolation = Interpolation.LABELS if labels else Interpolation.LINEAR
+        interpolation = Interpolation.LABELS if is_label_map(source) else Interpolation.LINEAR
     if interpolation is Interpolation.LINEAR:
-        source = read_image(image)
         outside = AIR_HU if is_hounsfield(source) else 0.0
         kind = sitk.GetArrayViewFromImage(source).dtype
         warped = _warp_values(source, spatial, grid, outside, kind)
     else:
         outside = 0.0
-        source = _read_segmentation_whole(image) if coded else read_label_map(image)
+        source = as_label_map(source, image)
         warped = warp_labels(source, spatial, grid, interpolation)
     if _is_all(warped, outside) and not _in_view(source, spatial, grid):
         raise InputError(

@@ -22,6 +22,6 @@ def computes_bf16(device: torch.device) -> bool:
     """Whether the processor itself computes in bf16; imitated, a step takes ten times as long."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # Older versions of torch cannot tell; without bf16 a step is slower there, but never by much.
+    # Older versions of torch cannot tell: full precision is right everywhere.
     known = getattr(torch.cpu, "get_capabilities", dict)()
     return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
