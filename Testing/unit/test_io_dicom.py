@@ -276,6 +276,17 @@ def test_frames_that_say_their_rescale_one_by_one_are_read_if_they_agree(tmp_pat
         read_scan(path)
 
 
+def test_voxels_that_look_like_a_rescale_are_none(tmp_path: Path) -> None:
+    image = scan_image()
+    values = sitk.GetArrayFromImage(image)
+    stored = np.frombuffer(b"\x28\x00\x52\x10DS\x02\x005 ", "<i2")
+    values[3, 4, : len(stored)] = stored - 1024
+    hidden = sitk.GetImageFromArray(values)
+    hidden.CopyInformation(image)
+    scan = read_scan(write_enhanced_dicom(hidden, tmp_path / "a.dcm"))
+    assert np.array_equal(sitk.GetArrayFromImage(scan), values)
+
+
 def test_a_short_series_is_refused(tmp_path: Path) -> None:
     write_dicom_series(scan_image((7, 20, 24)), tmp_path / "series")
     with pytest.raises(InputError, match="has 7 slices"):

@@ -33,6 +33,8 @@ _STORED_POSITION = re.compile(
 _STORED_RESCALE = re.compile(
     rb"\x28\x00([\x52\x53])\x10.{4} *([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)", re.DOTALL
 )
+# After it come voxels, among which a tag's bytes may stand by chance; an icon has its own, before.
+_STORED_PIXELS = b"\xe0\x7f\x10\x00"
 _DATE_AND_TIME = re.compile(r"\d{8}(\d{6}(?:\.\d+)?)")
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
 _SHIFT_TOLERANCE = 0.01
@@ -257,8 +259,9 @@ def _check_frames(image: sitk.Image, path: Path) -> None:
     them to HU as one of them says.
     """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as file:
-        stored = [_numbers(text.decode("ascii")) for text in _STORED_POSITION.findall(file)]
-        rescales = {(tag, float(text)) for tag, text in _STORED_RESCALE.findall(file)}
+        header = file[: file.rfind(_STORED_PIXELS)]
+    stored = [_numbers(text.decode("ascii")) for text in _STORED_POSITION.findall(header)]
+    rescales = {(tag, float(text)) for tag, text in _STORED_RESCALE.findall(header)}
     slices = [image.TransformIndexToPhysicalPoint((0, 0, n)) for n in range(image.GetDepth())]
     known = len(stored) == len(slices) and all(len(place) == 3 for place in stored)
     fault = ""
