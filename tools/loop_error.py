@@ -14,6 +14,7 @@ Example: python tools/loop_error.py portal.nii.gz arterial.nii.gz native.nii.gz 
 
 import argparse
 import csv
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,17 +56,23 @@ def main() -> None:
             grids = [Geometry.of(image) for image in images]
             regions = points_of(images[0])
             for method in methods:
-                transforms = around(method, arguments.scans, folder, arguments.threads)
+                try:
+                    transforms = around(method, arguments.scans, folder, arguments.threads)
+                except MethodFailed as error:
+                    print(f"{method.name}: {error}", file=sys.stderr, flush=True)
+                    continue
                 for region, points in regions.items():
                     row = {"method": method.name, "region": region}
                     row |= loop_figures(transforms, grids, points)
                     print(", ".join(f"{name} {value}" for name, value in row.items()), flush=True)
                     rows.append(row)
+            if not rows:
+                raise InputError("No method registered all three pairs.")
             with (folder / "loop.csv").open("w", newline="", encoding="utf-8") as file:
                 table = csv.DictWriter(file, list(rows[0]))
                 table.writeheader()
                 table.writerows(rows)
-    except (InputError, MethodFailed) as error:
+    except InputError as error:
         raise SystemExit(str(error)) from error
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,11 @@ _BY_NAME = {label.name: label for label in LABELS}
 def label_index(name: str) -> int:
     """Voxel value of the label called ``name``; raises ``KeyError`` for an unknown name."""
     return _BY_NAME[name].index
+
+
+def is_liver(labels: Any) -> Any:
+    """Mask of the liver with its lesions in a label map: an array, a tensor or an image alike."""
+    return (labels == label_index("liver")) | (labels == label_index("lesion"))
 
 
 class Phase(str, Enum):

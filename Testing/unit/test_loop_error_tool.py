@@ -1,5 +1,6 @@
 """The error around a loop: nothing where registrations are right, and their errors added up."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,12 +57,17 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_registration_the_loop_of_real_files_closes(tmp_path: Path) -> None:
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
     values = np.full(GRID.shape_zyx, -1000, np.int16)
     values[5:25, 5:35, 5:45] = 50
     path = tmp_path / "scan.nii.gz"
     sitk.WriteImage(GRID.image(values), path)
-    done = run(path, path, path, "--methods", "identity", "--output", tmp_path / "out")
+    return path
+
+
+def test_without_registration_the_loop_of_real_files_closes(tmp_path: Path, scan: Path) -> None:
+    done = run(scan, scan, scan, "--methods", "identity", "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     table = (tmp_path / "out" / "loop.csv").read_text().splitlines()
     assert table[0] == "method,region,points,moved_mm,loop_mean_mm,loop_p95_mm"
@@ -84,3 +90,22 @@ def test_a_program_that_is_missing_is_told_before_anything_runs(
     done = run(none, none, none, "--methods", "identity,deeds", "--output", tmp_path / "out")
     assert done.returncode == 1 and "linearBCV" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_program_that_fails_is_told_and_the_others_go_on(
+    tmp_path: Path, scan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("linearBCV", "deedsBCV"):
+        (programs / name).write_text("#!/bin/sh\necho out of order >&2\nexit 3\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    done = run(scan, scan, scan, "--methods", "deeds,identity", "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "deeds: " in done.stderr and "out of order" in done.stderr
+    rows = (tmp_path / "out" / "loop.csv").read_text().splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} == {"identity"}
+    done = run(scan, scan, scan, "--methods", "deeds", "--output", tmp_path / "none")
+    assert done.returncode == 1 and "No method" in done.stderr
+    assert not (tmp_path / "none").exists()

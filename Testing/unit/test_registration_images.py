@@ -35,13 +35,12 @@ def made(*outputs: Output) -> dict[Output, sitk.Image]:
     linear[0, 3] = 5.0
     still = np.zeros((3, *geometry.shape_zyx), np.float32)
     transform = SpatialTransform(linear, still, geometry)
-    synthesized = geometry.image(np.full(geometry.shape_zyx, 7, np.int16))
     return make_images(
         outputs,
         Scan(fixed, None),
         Scan(moving, None),
         transform,
-        synthesized,
+        lambda: geometry.image(np.full(geometry.shape_zyx, 7, np.int16)),
         (segmentations[0], segmentations[1]),
     )
 

@@ -18,7 +18,7 @@ from jssr.errors import InputError
 from jssr.io.images import read_mask, read_scan
 from jssr.io.segmentation import read_segmentation_of
 from jssr.io.transforms import read_transform
-from jssr.labels import Phase, label_index
+from jssr.labels import Phase, is_liver
 from jssr.phantom.cohort import MANIFEST, SCHEMA
 from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
@@ -128,8 +128,7 @@ def load_case(case: Case) -> CaseData:
     liver = None
     if fixed_labels is not None:
         values = sitk.GetArrayViewFromImage(fixed_labels)
-        liver = (values == label_index("liver")) | (values == label_index("lesion"))
-        liver &= _known(case, fixed)
+        liver = is_liver(values) & _known(case, fixed)
     return CaseData(
         case=case,
         fixed=fixed,

@@ -1,6 +1,6 @@
 """The volumes that a registration hands out."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 import SimpleITK as sitk
@@ -31,13 +31,13 @@ def make_images(
     fixed: Scan,
     moving: Scan,
     fixed_to_moving: SpatialTransform,
-    synthesized: sitk.Image,
+    synthesized: Callable[[], sitk.Image],
     segmentations: tuple[Segmentation, Segmentation],
 ) -> dict[Output, sitk.Image]:
     """Those of ``outputs`` that are volumes, and what they or the report are made of.
 
     Args:
-        synthesized: see :func:`synthesized_image`.
+        synthesized: makes the synthesized scan; see :func:`synthesized_image`.
         segmentations: of the fixed and of the moving scan.
     """
     wanted = set(outputs)
@@ -51,7 +51,7 @@ def make_images(
             fixed, moving, images[Output.WARPED], fixed_to_moving
         )
     if Output.SYNTHESIZED in wanted:
-        images[Output.SYNTHESIZED] = synthesized
+        images[Output.SYNTHESIZED] = synthesized()
     for output, segmentation, scan in (
         (Output.FIXED_SEGMENTATION, segmentations[0], fixed),
         (Output.MOVING_SEGMENTATION, segmentations[1], moving),

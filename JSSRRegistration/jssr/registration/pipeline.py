@@ -170,7 +170,7 @@ def register(
             prepared.fixed.scan,
             prepared.moving.scan,
             forward,
-            synthesized_image(pair, synthesized, bundle),
+            partial(synthesized_image, pair, synthesized, bundle),
             (fixed_segmentation, moving_segmentation),
         )
     return RegistrationResult(

@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from jssr.hounsfield import AIR_HU
-from jssr.labels import label_index
+from jssr.labels import is_liver
 from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.geometry import Geometry
 from jssr.spatial.warp import isotropic
@@ -99,14 +99,10 @@ def anatomical_planes(scan: sitk.Image, center_mm: np.ndarray) -> tuple[Plane, P
 
 def center_of_interest(scan: sitk.Image, labels: sitk.Image | None) -> np.ndarray:
     """A point worth a look, LPS mm: the middle of the liver, else of the body, else of the scan."""
-    center = None if labels is None else _middle_mm(_liver(labels))
+    center = None if labels is None else _middle_mm(is_liver(labels))
     if center is None:
         center = _middle_mm(scan > BODY_THRESHOLD_HU)
     return Geometry.of(scan).corners_mm().mean(axis=0) if center is None else center
-
-
-def _liver(labels: sitk.Image) -> sitk.Image:
-    return (labels == label_index("liver")) | (labels == label_index("lesion"))
 
 
 def _middle_mm(mask: sitk.Image) -> np.ndarray | None:

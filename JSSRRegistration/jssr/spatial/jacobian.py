@@ -47,10 +47,8 @@ def folding_fraction(determinant: torch.Tensor, mask: torch.Tensor) -> float:
     return float((determinant[mask] <= 0).float().mean()) if bool(mask.any()) else 0.0
 
 
-def log_jacobian_sd(determinant: torch.Tensor, mask: torch.Tensor, floor: float = 1e-9) -> float:
-    """Standard deviation of ``log J`` over the masked voxels; folds count as ``log(floor)``."""
-    return (
-        float(torch.log(determinant[mask].clamp_min(floor)).std(unbiased=False))
-        if bool(mask.any())
-        else 0.0
-    )
+def log_jacobian_sd(determinant: torch.Tensor, mask: torch.Tensor) -> float:
+    """Standard deviation of ``log J`` over the masked voxels; a fold counts as ``J = 1e-9``."""
+    if not bool(mask.any()):
+        return 0.0
+    return float(torch.log(determinant[mask].clamp_min(1e-9)).std(unbiased=False))

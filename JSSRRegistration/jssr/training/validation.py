@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool3d
 
-from jssr.labels import LABELS, label_index
+from jssr.labels import LABELS, is_liver, label_index
 from jssr.registration.body import BODY_THRESHOLD_HU
 from jssr.spatial.fields import resample_field
 from jssr.spatial.jacobian import folding_fraction, jacobian_determinant, log_jacobian_sd
@@ -74,7 +74,7 @@ def pair_figures(objective: Objective, pair: PairBatch, views: Views) -> dict[st
     determinant = jacobian_determinant(fixed_to_moving_mm, coarse)
     figures = {
         "folding": folding_fraction(determinant, body),
-        "log_jacobian_sd": log_jacobian_sd(determinant, body, floor=1e-3),
+        "log_jacobian_sd": log_jacobian_sd(determinant, body),
     }
     if objective.synthesizes:
         made, real = (
@@ -126,7 +126,7 @@ def _truth_figures(
     still = truth.fixed_to_moving_mm.square().sum(1).sqrt()
     where = {"body": _body(pair, truth)}
     if pair.fixed_labels is not None:
-        liver = _liver(pair.fixed_labels)
+        liver = is_liver(pair.fixed_labels)
         where["liver"] = (avg_pool3d(liver.float()[:, None], 2)[:, 0] > 0.5) & (
             truth.fixed_mask[:, 0] > 0
         )
@@ -153,11 +153,6 @@ def _body(pair: PairBatch, truth: Truth) -> Tensor:
     return tissue & (truth.fixed_mask[:, 0] > 0)
 
 
-def _liver(labels: Tensor) -> Tensor:
-    """The liver with its lesions."""
-    return (labels == label_index("liver")) | (labels == label_index("lesion"))
-
-
 def _label_figures(fixed: Tensor, moving: Tensor, warped: Tensor) -> dict[str, float]:
     """Dice of the fixed labels with the warped and, as ``_identity``, with the moving ones."""
     both = [
@@ -172,7 +167,7 @@ def _label_figures(fixed: Tensor, moving: Tensor, warped: Tensor) -> dict[str, f
         organs = [_dice(fixed == index, other == index) for index in both]
         figures[f"warped_dice{suffix}"] = float(np.mean(organs))
         if label_index("liver") in both:
-            figures[f"warped_dice_liver{suffix}"] = _dice(_liver(fixed), _liver(other))
+            figures[f"warped_dice_liver{suffix}"] = _dice(is_liver(fixed), is_liver(other))
     return figures
 
 
