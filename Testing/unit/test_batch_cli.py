@@ -72,7 +72,7 @@ def test_a_patient_without_a_case_is_a_failure_among_the_others(table: Path) -> 
     assert summary["P2/arterial"]["status"] == "done"
     assert (summary["P1"]["status"], summary["P1"]["patient"]) == ("failed", "P1")
     assert summary["P1"]["message"].startswith("The patient has a single scan")
-    assert "1 failed, 0 waiting" in (output / "summary.html").read_text("utf-8")
+    assert "1 not registered, 0 waiting" in (output / "summary.html").read_text("utf-8")
 
 
 def test_what_is_left_out_of_a_folder_is_told_in_one_line(tmp_path: Path) -> None:

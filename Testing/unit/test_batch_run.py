@@ -98,7 +98,7 @@ def test_one_broken_case_among_six(cohort: Cohort) -> None:
     assert rows[0]["folding_percent"] == "0.02"
     assert rows[0]["liver_dice_after"] == ""
     page = (cohort.output / PAGE_NAME).read_text("utf-8")
-    assert "6 registrations: 0 good, 5 doubtful, 1 failed, 0 waiting" in page
+    assert "6 cases: 0 good, 5 doubtful, 0 failed, 1 not registered, 0 waiting" in page
     assert 'href="P1/arterial/report.html"' in page
     assert "&lt;little&gt;" in page
     assert any(str(cohort.scan("P4")) in line for line in cohort.logged)
@@ -115,7 +115,7 @@ def test_one_registration_is_no_plural(tmp_path: Path) -> None:
     cohort = Cohort(tmp_path, ["P1"])
     cohort.run()
     page = (cohort.output / PAGE_NAME).read_text("utf-8")
-    assert "1 registration: 0 good, 1 doubtful" in page
+    assert "1 case: 0 good, 1 doubtful" in page
 
 
 def test_run_again_nothing_is_recomputed(cohort: Cohort) -> None:

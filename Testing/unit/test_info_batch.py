@@ -18,7 +18,7 @@ from sample_results import make_result
 SETTINGS = {"model": "made-up 1.0 0123456789ab", "refinement": "fast"}
 CASES = [
     Case(f"{name}/arterial", ScanFile(name, Path("p.nii")), ScanFile(name, Path("a.nii")))
-    for name in ("P1", "P2", "P3", "P4")
+    for name in ("P1", "P2", "P3", "P4", "P5")
 ]
 
 
@@ -30,13 +30,15 @@ def values_of(folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def batch(tmp_path: Path) -> Path:
-    """Of four cases two are done, one doubtful and one good, and one has failed."""
+    """Of five cases three are done, each with another verdict; one could not be registered."""
     doubtful = make_result()
     good = replace(doubtful, verdict=Verdict(VerdictLevel.GOOD))
+    failed = replace(doubtful, verdict=Verdict(VerdictLevel.FAILED, ("Both scans differ.",)))
     outcomes = {
         "P1/arterial": Outcome(True, "", 1.0, summary=doubtful.summary()),
         "P2/arterial": Outcome(True, "", 1.0, summary=good.summary()),
         "P3/arterial": Outcome(False, "", 1.0, "input", "The moving scan is cut short."),
+        "P4/arterial": Outcome(True, "", 1.0, summary=failed.summary()),
     }
     State(tmp_path, SETTINGS)
     write_summary(tmp_path, CASES, outcomes)
@@ -45,7 +47,7 @@ def batch(tmp_path: Path) -> Path:
 
 def test_how_many_came_out_how_and_where_more_is_told(batch: Path) -> None:
     assert values_of(batch) == {
-        "registrations": "1 good, 1 doubtful, 1 failed, 1 waiting",
+        "cases": "1 good, 1 doubtful, 1 failed, 1 not registered, 1 waiting",
         "page": str(batch / "summary.html"),
         "table": str(batch / "summary.csv"),
         "model": "made-up 1.0 0123456789ab",
@@ -55,7 +57,7 @@ def test_how_many_came_out_how_and_where_more_is_told(batch: Path) -> None:
 
 def test_a_batch_that_has_just_begun(tmp_path: Path) -> None:
     State(tmp_path, SETTINGS)
-    assert values_of(tmp_path)["registrations"] == "none is done yet"
+    assert values_of(tmp_path)["cases"] == "none is done yet"
 
 
 @pytest.mark.parametrize(("name", "content"), [(STATE_NAME, "{"), (TABLE_NAME, "a,b\n1,2\n")])

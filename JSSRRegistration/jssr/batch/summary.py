@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +13,7 @@ from jssr.batch.cases import Case, Unusable
 from jssr.batch.state import Outcome
 from jssr.errors import counted
 from jssr.io.atomic import whole_file
-from jssr.registration.result import BEFORE, Output
+from jssr.registration.result import BEFORE, Output, VerdictLevel
 from jssr.registration.write import OUTPUT_FILES
 
 TABLE_NAME = "summary.csv"
@@ -79,6 +80,20 @@ def _figure(value: Any) -> str:
     return "" if value is None else f"{value:.4g}"
 
 
+def counts(rows: Iterable[Mapping[str, str]]) -> str:
+    """How many cases of the table came out how, in words.
+
+    Raises:
+        KeyError: the rows are not those of :data:`TABLE_NAME`.
+    """
+    marks = Counter(_mark(row) for row in rows)
+    return ", ".join(f"{marks[mark]} {mark}" for mark in _MARKS)
+
+
+_WITHOUT_VERDICT = {"failed": "not registered", "waiting": "waiting"}
+_MARKS = (*(level.value for level in VerdictLevel), *_WITHOUT_VERDICT.values())
+
+
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
@@ -88,17 +103,13 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _page(output: Path, rows: Sequence[Mapping[str, str]]) -> str:
-    counts = ", ".join(
-        f"{sum(_mark(row) == mark for row in rows)} {mark}"
-        for mark in ("good", "doubtful", "failed", "waiting")
-    )
     table = page.table(
         ["Case", "Verdict", *(title for title, _ in _PAGE_COLUMNS), "Remarks"],
         [_page_row(output, row) for row in rows],
         text_columns=(0, 1, len(_PAGE_COLUMNS) + 2),
         caption=BEFORE,
     )
-    lead = f"{counted(len(rows), 'registration')}: {counts}. For research, not for diagnosis."
+    lead = f"{counted(len(rows), 'case')}: {counts(rows)}. For research, not for diagnosis."
     return page.document(
         "JSSR batch", ["<h1>JSSR batch</h1>", f'<p class="lead">{lead}</p>', table]
     )
@@ -115,7 +126,7 @@ _PAGE_COLUMNS = (
 
 
 def _page_row(output: Path, row: Mapping[str, str]) -> list[str]:
-    mark = _mark(row)
+    shade = row["verdict"] or row["status"]
     values = {
         **row,
         "phases": _pair(row["moving_phase"], row["fixed_phase"]),
@@ -124,14 +135,15 @@ def _page_row(output: Path, row: Mapping[str, str]) -> list[str]:
     }
     return [
         _link(output, row["case"]),
-        f'<span class="mark {mark}">{mark}</span>',
+        f'<span class="mark {shade}">{_mark(row)}</span>',
         *(page.text(values[key]) for _, key in _PAGE_COLUMNS),
         page.text(row["message"]),
     ]
 
 
 def _mark(row: Mapping[str, str]) -> str:
-    return row["verdict"] if row["status"] == "done" else row["status"]
+    """The verdict, or why there is none: a verdict may be ``failed`` as well."""
+    return row["verdict"] or _WITHOUT_VERDICT[row["status"]]
 
 
 def _pair(before: str, after: str) -> str:

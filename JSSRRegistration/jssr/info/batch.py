@@ -2,11 +2,10 @@
 
 import csv
 import json
-from collections import Counter
 from pathlib import Path
 
 from jssr.batch.state import STATE_NAME
-from jssr.batch.summary import PAGE_NAME, TABLE_NAME
+from jssr.batch.summary import PAGE_NAME, TABLE_NAME, counts
 from jssr.errors import InputError
 from jssr.section import Section
 
@@ -17,7 +16,7 @@ def is_batch(folder: Path) -> bool:
 
 
 def describe_batch(folder: Path) -> Section:
-    """How many registrations came out how, with which settings, and where more is told.
+    """How many cases came out how, with which settings, and where more is told.
 
     Raises:
         InputError: the batch's files are damaged.
@@ -25,7 +24,7 @@ def describe_batch(folder: Path) -> Section:
     try:
         settings = json.loads((folder / STATE_NAME).read_text("utf-8"))["settings"]
         rows = [
-            ("registrations", _counts(folder / TABLE_NAME)),
+            ("cases", _counts(folder / TABLE_NAME)),
             ("page", str(folder / PAGE_NAME)),
             ("table", str(folder / TABLE_NAME)),
             ("model", settings["model"]),
@@ -43,5 +42,4 @@ def _counts(table: Path) -> str:
     if not table.is_file():
         return "none is done yet"
     with table.open(newline="", encoding="utf-8") as stream:
-        marks = Counter(row["verdict"] or row["status"] for row in csv.DictReader(stream))
-    return ", ".join(f"{marks[mark]} {mark}" for mark in ("good", "doubtful", "failed", "waiting"))
+        return counts(csv.DictReader(stream))
