@@ -1,8 +1,9 @@
 """Train Φ alone, with G, with S and with both, on one small budget, and compare them.
 
 Each arm makes the same number of registration steps on the same phantoms; where S takes part it is
-trained first, as in the paper. Nothing of a phantom's truth supervises Φ or G. All arms are
-validated on the same phantoms, which none was trained on. Run again to go on where it stopped.
+trained first, as in the paper. No true field or synthesis supervises Φ or G; segmentations teach
+S, and tell Φ which lesions keep their volume. All arms are validated on the same phantoms, which
+none was trained on. Run again to go on where it stopped.
 """
 
 import argparse

@@ -128,7 +128,7 @@ class JobPanel:
         self._running = True
         ui.registerButton.text = _("Cancel")
         ui.registerButton.enabled = True
-        ui.registerButton.toolTip = _("End the registration; nothing is left behind.")
+        ui.registerButton.toolTip = _("End the registration; what has finished stays.")
         ui.reasonLabel.visible = False
         ui.progressBar.visible = True
         self._onProgress(_("Starting"), 0.0)

@@ -6,7 +6,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from jssr.errors import JSSRError
+from jssr.errors import InputError, JSSRError
+from jssr.registration.result import Refine
 from JSSRRegistrationLib.outputs import DEFAULT_OUTPUTS, SceneOutput
 
 
@@ -84,6 +85,9 @@ class Settings:
     bundle, ``None`` for the one that comes along. ``device``: ``auto``, ``cpu``, ``cuda`` or
     ``cuda:n``. ``refine``: ``off``, ``fast`` or ``full``. ``keepWorker``: leave the worker process
     with its loaded model running for the next registration.
+
+    Raises:
+        InputError: a name of an output or of the refinement is unknown.
     """
 
     outputs: Collection[SceneOutput | str] = field(default_factory=lambda: DEFAULT_OUTPUTS)
@@ -92,3 +96,18 @@ class Settings:
     refine: str = "fast"
     seed: int = 0
     keepWorker: bool = True
+
+    def __post_init__(self) -> None:
+        for output in self.outputs:
+            _checkKnown("outputs", output, SceneOutput)
+        _checkKnown("refine", self.refine, Refine)
+
+
+def _checkKnown(name: str, value: str, known: type[Enum]) -> None:
+    try:
+        known(value)
+    except ValueError:
+        choices = ", ".join(member.value for member in known)
+        raise InputError(
+            f"The setting '{name}' does not know '{value}'; choose among {choices}."
+        ) from None

@@ -86,7 +86,7 @@ def _mainFigures(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
         rows.append((_("Organ overlap (Dice)"), _arrow(before, after)))
     rows += [
         (
-            _("Structural similarity"),
+            _("Similarity"),
             _arrow(metrics["similarity_before"], metrics["similarity_after"]),
         ),
         (

@@ -81,7 +81,7 @@ class Run:
         self._scene = scene
         self._runner = runner
         self._request = request
-        self._wanted = request.outputs  # an unknown name is refused here, before anything is made
+        self._wanted = request.outputs
         self._callbacks = callbacks
         self._folder = TemporaryFolder(temporaryParent)
         self._index = -1

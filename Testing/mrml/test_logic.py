@@ -60,6 +60,18 @@ def test_a_waiting_call_gives_the_default_outputs(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"outputs": ["warpd"]}, "'outputs' does not know 'warpd'; choose among transform, "),
+        ({"refine": "slow"}, "'refine' does not know 'slow'; choose among off, fast, full."),
+    ],
+)
+def test_an_unknown_name_in_the_settings_is_told(setting: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        Settings(**setting)
+
+
 def test_the_job_says_what_was_asked_for(
     logic: JSSRRegistrationLogic,
     runner: MadeUpRunner,

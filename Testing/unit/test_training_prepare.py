@@ -2,8 +2,10 @@
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -183,6 +185,17 @@ def test_a_second_call_makes_nothing_again(cohort, prepared, monkeypatch):
     assert summary.reused == 2 and len(summary.patients) == 2
 
 
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: os.truncate(path, 200)])
+def test_a_cached_file_that_is_gone_or_cut_short_is_made_again(cohort, prepared, tmp_path, damage):
+    cache = shutil.copytree(prepared[0], tmp_path / "cache")
+    scan = read_index(cache).patients[0].scans[0]
+    before = np.load(cache / scan.image)
+    damage(cache / scan.image)
+    summary = prepare_cohort(cohort, cache, spacing_mm=SPACING_MM)
+    assert summary.reused == 1 and len(summary.patients) == 2
+    assert np.array_equal(np.load(cache / scan.image), before)
+
+
 def _segmented(cohort, folder, name, classes=""):
     """A table of one scan whose liver and spleen are segments, the spleen by another ``name``."""
     drawn = sitk.ReadImage(str(cohort.parent / "p1_pv_labels.nii.gz"))
@@ -245,10 +258,27 @@ def test_who_is_held_out_teaches_no_segmentor_from_another_cache(prepared, tmp_p
         folders = CohortConfig(cache=str(main), annotated_cache=str(everybody))
         config = DataConfig(source="cohort", shape_zyx=(32, 48, 48), cohort=folders)
         stream = CohortStream(config, SPACING_MM, seed=1)
-        return {patient.patient for patient, _ in stream._annotated}
+        return {patient.patient for _, patient, _ in stream._annotated}
 
     assert taught(everybody) == set(patients)
     assert taught(cache) == {name for name, split in patients.items() if split == "train"}
+
+
+def test_segmentations_of_another_cache_teach_beside_those_of_the_cohort(prepared, tmp_path):
+    cache = prepared[0]
+    other = _moved_to(cache, tmp_path / "other", "train", ())
+    index = read_index(other)
+    renamed = [replace(p, patient=f"other-{p.patient}") for p in index.patients]
+    write_index(other, replace(index, patients=tuple(renamed)))
+    folders = CohortConfig(cache=str(cache), annotated_cache=str(other))
+    config = DataConfig(source="cohort", shape_zyx=(32, 48, 48), cohort=folders)
+    stream = CohortStream(config, SPACING_MM, seed=1)
+    own = [p.patient for p in read_index(cache).patients if p.split == "train"]
+    assert [(folder, patient.patient) for folder, patient, _ in stream._annotated] == [
+        *((cache, name) for name in own),
+        *((other, f"other-{name}") for name in own),
+    ]
+    assert all(int(stream.annotated(step).labels.max()) > 0 for step in range(4))
 
 
 def test_another_spacing_is_refused(prepared):

@@ -61,7 +61,7 @@ def phantom(
         Path | None,
         typer.Option(
             metavar="PNG",
-            help="Draw a sheet of patients in all phases.",
+            help="Draw a sheet of patients in all phases; only --seed and --patients apply.",
             rich_help_panel=FILES_PANEL,
         ),
     ] = None,

@@ -151,7 +151,9 @@ def main() -> None:
     parser.add_argument(
         "--kinds", nargs="*", choices=KINDS, default=list(KINDS), help="what is spoilt"
     )
-    parser.add_argument("--refine", type=Refine, choices=list(Refine), default=Refine.FAST)
+    parser.add_argument(
+        "--refine", choices=[refine.value for refine in Refine], default=Refine.FAST.value
+    )
     parser.add_argument(
         "--output", type=Path, required=True, help="folder for verdicts.json and phantoms"
     )
@@ -168,7 +170,7 @@ def _run(arguments: argparse.Namespace) -> None:
     cases = open_cohort(arguments.cohort, output, progress=lambda step, done: None)
     bundle = load_bundle(None, torch.device("cpu"))
     rows = []
-    for row in judged_pairs(cases, arguments.kinds, bundle, arguments.refine):
+    for row in judged_pairs(cases, arguments.kinds, bundle, Refine(arguments.refine)):
         error = "–" if row.error_liver_mm is None else f"{row.error_liver_mm:.1f} mm"
         reasons = "; ".join(row.reasons)
         sys.stdout.write(f"{row.case}  {row.kind:16s} {error:>8s}  {row.level}: {reasons}\n")

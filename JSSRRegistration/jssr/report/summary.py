@@ -53,7 +53,7 @@ def cards(result: RegistrationResult) -> str:
         (page.number(100 * metrics.deformation.folding_fraction, 3, "%"), "of the body folds"),
         (
             page.number(metrics.similarity_after, 3),
-            f"structure similarity, {page.number(metrics.similarity_before, 3)} before deformation",
+            f"local correlation, {page.number(metrics.similarity_before, 3)} before deformation",
         ),
         (page.number(sum(metrics.seconds.values()), 0, "s"), "computing time"),
     ]

@@ -54,7 +54,7 @@ class CohortConfig(Section):
     cache: str | None = Field(default=None, description="folder that `jssr prepare` wrote")
     annotated_cache: str | None = Field(
         default=None,
-        description="another cache whose segmentations teach S; default: the same cache",
+        description="another cache whose segmentations teach S beside those of the cohort",
     )
     fixed_phases: list[Phase] | None = Field(
         default=None, description="phases that may be the fixed scan; default: any"

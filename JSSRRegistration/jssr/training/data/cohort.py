@@ -42,15 +42,18 @@ class CohortStream:
         self._rank = rank
         cohort = config.cohort
         self._folder = Path(cohort.cache or "")
-        self._annotated_folder = Path(cohort.annotated_cache or cohort.cache or "")
         self._fixed_phases = cohort.fixed_phases
         patients = _patients(self._folder, spacing_mm)
         self._training = [p for p in patients if p.split == "train" and self._pairings(p)]
         self._validation = [p for p in patients if p.split == "validation" and self._pairings(p)]
         held_out = {p.patient for p in patients if p.split != "train"}
+        folders = [self._folder]
+        if cohort.annotated_cache is not None:
+            folders.append(Path(cohort.annotated_cache))
         self._annotated = [
-            (patient, scan)
-            for patient in _patients(self._annotated_folder, spacing_mm)
+            (folder, patient, scan)
+            for folder in folders
+            for patient in _patients(folder, spacing_mm)
             if patient.split == "train" and patient.patient not in held_out
             for scan in patient.scans
             if scan.labels is not None
@@ -77,7 +80,7 @@ class CohortStream:
         """Random crops of random annotated scans."""
         if not self._annotated:
             raise InputError(
-                f"The cache {self._annotated_folder} has no segmentation in the split 'train', "
+                f"The cache {self._folder} has no segmentation in the split 'train', "
                 "which S needs; add a segmentation column, name an annotated_cache, or start from "
                 "a bundle."
             )
@@ -110,10 +113,10 @@ class CohortStream:
         return self._pair(patient, fixed, moving, _random_corner(patient, self._shape, generator))
 
     def _random_annotated(self, generator: np.random.Generator) -> AnnotatedBatch:
-        patient, scan = self._annotated[generator.integers(len(self._annotated))]
+        folder, patient, scan = self._annotated[generator.integers(len(self._annotated))]
         corner = _random_corner(patient, self._shape, generator)
-        hu, valid = _scan(self._annotated_folder, scan, corner, self._shape)
-        labels = _labels(self._annotated_folder, scan, corner, self._shape)
+        hu, valid = _scan(folder, scan, corner, self._shape)
+        labels = _labels(folder, scan, corner, self._shape)
         assert labels is not None
         return AnnotatedBatch(hu=hu, valid=valid, labels=labels, classes=_covered(scan.classes))
 

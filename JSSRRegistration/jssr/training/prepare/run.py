@@ -13,6 +13,7 @@ from jssr.io.atomic import write_json
 from jssr.training.data.cache import (
     CachedPatient,
     CacheIndex,
+    open_volume,
     patient_from_json,
     write_index,
 )
@@ -43,7 +44,8 @@ def prepare_cohort(
 ) -> Summary:
     """Read the table, prepare every patient that can be, and report all faults at once.
 
-    Patients that an earlier call finished with the same rows and spacing are not made again.
+    Patients that an earlier call finished with the same rows and spacing are not made again, unless
+    a file of theirs is missing or cut short.
 
     Args:
         table: a CSV file or the folder of Task03_Liver.
@@ -120,11 +122,18 @@ def _finished(cache: Path, rows: list[ScanRow], spacing_mm: float) -> CachedPati
     if not path.is_file():
         return None
     record = json.loads(path.read_text("utf-8"))
-    return (
-        patient_from_json(record["patient"])
-        if record["of"] == _fingerprint(rows, spacing_mm)
-        else None
-    )
+    if record["of"] != _fingerprint(rows, spacing_mm):
+        return None
+    patient = patient_from_json(record["patient"])
+    return patient if _is_whole(cache, patient) else None
+
+
+def _is_whole(cache: Path, patient: CachedPatient) -> bool:
+    names = [name for scan in patient.scans for name in (scan.image, scan.labels) if name]
+    try:
+        return all(open_volume(cache, name).shape == patient.shape_zyx for name in names)
+    except (OSError, ValueError):
+        return False
 
 
 def _fingerprint(rows: list[ScanRow], spacing_mm: float) -> str:
