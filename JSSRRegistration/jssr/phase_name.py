@@ -32,7 +32,10 @@ _WORDS: dict[Phase, str] = {
 # be either.
 _LATE = r"late|spat|sp(?:ä|ae)t\w*|tard\w*"
 # Beside a phase it is the time after injection, as in "PV 70s DELAY".
-_SECONDS_OF_DELAY = r"(?i)\d+\s*s(?:ec\w*)?\s*delay\w*|delay\w*\W*\d+\s*s(?:ec\w*)?(?![^\W_])"
+_SECONDS_OF_DELAY = (
+    r"(?i)\d+[\W_]*s(?:ec[^\W_]*)?[\W_]*delay[^\W_]*"
+    r"|delay[^\W_]*[\W_]*\d+[\W_]*s(?:ec[^\W_]*)?(?![^\W_])"
+)
 
 
 def phase_from_name(text: str) -> Phase | None:

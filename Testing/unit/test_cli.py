@@ -252,7 +252,9 @@ def test_warp_applies_a_transform(tmp_path: Path) -> None:
     sitk.WriteTransform(shift, str(tmp_path / "t.tfm"))
     output = tmp_path / "out.nii.gz"
     options = ["--transform", tmp_path / "t.tfm", "--reference", image, "--output", output]
-    assert _jssr("warp", image, *options).exit_code == 0
+    done = _jssr("warp", image, *options)
+    assert done.exit_code == 0
+    assert " ".join(done.output.split()).endswith("as an image, linearly")
     moved, stays = (sitk.GetArrayFromImage(sitk.ReadImage(str(p))) for p in (output, image))
     assert np.array_equal(moved[:, :, :-1], stays[:, :, 1:])
 

@@ -183,6 +183,14 @@ def test_a_tilted_gantry_is_refused(tmp_path: Path) -> None:
         read_scan(tmp_path / "series")
 
 
+def test_slices_beside_the_others_are_refused(tmp_path: Path) -> None:
+    aside = np.zeros((12, 3))
+    aside[4:7, 1] = 20.0
+    write_dicom_series(scan_image(), tmp_path / "series", positions_mm=_moved(aside))
+    with pytest.raises(InputError, match=r"has a slice 20\.0 mm beside the others"):
+        read_scan(tmp_path / "series")
+
+
 def test_slices_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "series"
     write_dicom_series(scan_image(), folder, prefix="a")

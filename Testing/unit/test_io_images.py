@@ -103,6 +103,24 @@ def test_what_is_no_ct_volume_is_refused(tmp_path: Path, reason: str) -> None:
         read_scan(path)
 
 
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_sheared_axes_are_refused_where_the_format_holds_them(tmp_path: Path, suffix: str) -> None:
+    image, angle = scan_image(), np.deg2rad(15.0)
+    image.SetDirection([1, 0, 0, 0, 1, -np.sin(angle), 0, 0, np.cos(angle)])
+    sitk.WriteImage(image, str(tmp_path / f"input{suffix}"))
+    with pytest.raises(InputError, match=rf"input\{suffix}' has sheared axes"):
+        read_image(tmp_path / f"input{suffix}")
+
+
+def test_no_number_of_a_nifti_becomes_zero_unseen(tmp_path: Path) -> None:
+    values = np.full((9, 9, 9), 0.7, np.float32)
+    whole = _stored(values, tmp_path / "whole.nii.gz")
+    assert read_image(whole).GetPixel(1, 1, 1) == np.float32(0.7)
+    values[4, 4, 4] = np.nan
+    with pytest.raises(InputError, match=r"map\.nii\.gz' holds NaN"):
+        read_image(_stored(values, tmp_path / "map.nii.gz"))
+
+
 def test_a_time_series_is_refused(tmp_path: Path) -> None:
     sitk.WriteImage(sitk.JoinSeries([scan_image()] * 2), str(tmp_path / "input.nii.gz"))
     with pytest.raises(InputError, match=r"input\.nii\.gz' is a 4D image of 24 × 20 × 12 × 2"):

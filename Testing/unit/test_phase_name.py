@@ -60,6 +60,8 @@ from jssr.phase_name import has_word, phase_from_name, read_phase, read_phase_or
         ("venöse Spätphase", None),
         ("temps excrétoire", Phase.DELAYED),
         ("PV 70s DELAY", Phase.PORTAL_VENOUS),
+        ("portal_70s_delay", Phase.PORTAL_VENOUS),
+        ("ART_DELAY_35_sec", Phase.ARTERIAL),
         ("Portal venous, 70 s delay", Phase.PORTAL_VENOUS),
         ("ART DELAY 35 s", Phase.ARTERIAL),
         ("Delay 180s", Phase.DELAYED),

@@ -65,6 +65,30 @@ def test_finds_a_part_of_the_trunk_inside_the_whole(scan: sitk.Image) -> None:
     assert error_mm(aligned(scan, moved(scan, truth, crop_z=25)), truth) < 3.0
 
 
+@pytest.mark.parametrize("masked", ["fixed", "moving", "both"])
+def test_a_mask_of_one_organ_does_not_lead_astray(scan: sitk.Image, masked: str) -> None:
+    """A ball of 50 mm in the liver, as somebody gives who cares for one lesion."""
+    truth = translation((7.0, -4.0, 9.0)) @ rotation(np.array([0.0, 0.0, 0.05]), CENTER)
+    moving = moved(scan, truth)
+    middle = CENTER + np.array([-60.0, -10.0, 10.0])
+    fixed_ball = ball_around(scan, middle)
+    moving_ball = ball_around(moving, apply_linear(truth, middle[None])[0])
+    masks = {"fixed": (fixed_ball, None), "moving": (None, moving_ball)}
+    given = masks.get(masked, (fixed_ball, moving_ball))
+    found = prealign(Scan.of(scan), Scan.of(moving), *given)
+    points = middle + np.random.default_rng(1).uniform(-20, 20, (100, 3))
+    errors = apply_linear(found, points) - apply_linear(truth, points)
+    assert np.linalg.norm(errors, axis=1).max() < 3.0
+
+
+def ball_around(image: sitk.Image, middle_mm: np.ndarray) -> sitk.Image:
+    grid = Geometry.of(image)
+    z, y, x = np.indices(grid.shape_zyx)
+    points = apply_linear(grid.index_to_world, np.stack([x, y, z], -1).reshape(-1, 3).astype(float))
+    inside = np.linalg.norm(points - middle_mm, axis=1) < 25.0
+    return grid.image(inside.reshape(grid.shape_zyx).astype(np.uint8))
+
+
 @pytest.mark.parametrize(
     ("part", "offset"),
     [

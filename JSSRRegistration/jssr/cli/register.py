@@ -173,8 +173,8 @@ def warp(
     if output.exists() and not overwrite:
         raise InputError(f"The output '{output}' exists; add --overwrite or choose another.")
     taken = warp_file(image, transform, reference, output, interpolation)
-    as_labels = interpolation is None and taken is Interpolation.LABELS
-    typer.echo(f"Wrote {output}" + (" as a label map" if as_labels else ""))
+    told = {Interpolation.LABELS: " as a label map", Interpolation.LINEAR: " as an image, linearly"}
+    typer.echo(f"Wrote {output}{told.get(taken, '') if interpolation is None else ''}")
 
 
 def info(

@@ -93,8 +93,10 @@ def check_length(image: sitk.Image, path: Path) -> None:
 
 
 def not_finite_error(path: Path) -> InputError:
-    """What to raise when a scan holds voxels that are no numbers."""
-    return InputError(f"'{path}' holds NaN or infinite voxels; replace them by -1024 (air).")
+    """What to raise when an image holds voxels that are no numbers."""
+    return InputError(
+        f"'{path}' holds NaN or infinite voxels; replace them by numbers (air is -1024 HU)."
+    )
 
 
 def check_hounsfield(image: sitk.Image, path: Path) -> None:

@@ -250,6 +250,14 @@ def _check_steps(positions_mm: np.ndarray, normal: np.ndarray, path: Path) -> No
             f"'{path}' was scanned with a tilted gantry; correct the tilt (as Slicer's DICOM "
             "import does) and give the result."
         )
+    along = (positions_mm - positions_mm[0]) @ normal / length
+    aside = np.linalg.norm(positions_mm - positions_mm[0] - np.outer(along, shift), axis=1)
+    if aside.max() > max(_STEP_TOLERANCE_MM, _SHIFT_TOLERANCE * length):
+        at = positions_mm[aside.argmax()] @ normal
+        raise InputError(
+            f"'{path}' has a slice {aside.max():.1f} mm beside the others (at {at:.1f} mm); export "
+            "the whole series again."
+        )
 
 
 def _check_frames(image: sitk.Image, path: Path) -> None:

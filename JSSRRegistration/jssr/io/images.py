@@ -22,6 +22,7 @@ from jssr.spatial.geometry import Geometry, same_geometry
 
 WRITABLE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 _NIFTI_SUFFIXES = (".nii.gz", ".nii")
+_ORTHOGONAL = 1e-3
 _INTEGERS = frozenset(
     {
         sitk.sitkUInt8,
@@ -49,8 +50,6 @@ def read_scan(path: Path) -> sitk.Image:
     """
     image = read_image(path)
     check_extent(image, path)
-    if path.is_file() and is_nifti(path) and not nifti_is_finite(path):
-        raise not_finite_error(path)
     check_hounsfield(image, path)
     check_length(image, path)
     return _compact(image)
@@ -60,12 +59,15 @@ def read_image(path: Path) -> sitk.Image:
     """Any scalar 3D image, as it is stored, with an empty metadata dictionary.
 
     Raises:
-        InputError: it is missing, damaged or not to be read, or holds no scalar 3D image.
+        InputError: it is missing, damaged or not to be read, holds no scalar 3D image, or is a
+            NIfTI with NaN or infinite voxels, which ITK would read as 0.
     """
     check_there(path)
     with reading(path):
         dicom = path.is_dir() or is_dicom(path)
     image = read_series(path) if dicom else _read_volume(path)
+    if not dicom and is_nifti(path) and not nifti_is_finite(path):
+        raise not_finite_error(path)
     return _without_metadata(image)
 
 
@@ -166,9 +168,7 @@ def _read_volume(path: Path) -> sitk.Image:
         if is_out_of_memory(error):
             raise
         if "orthonormal" in str(error):
-            raise InputError(
-                f"'{path}' has sheared axes, which no scanner makes; resample it to a regular grid."
-            ) from error
+            raise _sheared(path) from error
         raise InputError(
             f"'{path}' cannot be read as an image (NIfTI, NRRD or MetaImage); "
             "it is damaged, cut short or of another kind: get it again."
@@ -177,7 +177,17 @@ def _read_volume(path: Path) -> sitk.Image:
         raise InputError(f"'{path}' is cut short or damaged; get it again from where it came.")
     while image.GetDimension() > 3:
         image = image[..., 0]
+    # NRRD and MetaImage may hold any axes; NIfTI, as which results are written, cannot.
+    axes = np.reshape(image.GetDirection(), (image.GetDimension(), -1))
+    if not np.allclose(axes.T @ axes, np.eye(len(axes)), rtol=0, atol=_ORTHOGONAL):
+        raise _sheared(path)
     return image
+
+
+def _sheared(path: Path) -> InputError:
+    return InputError(
+        f"'{path}' has sheared axes, which no scanner makes; resample it to a regular grid."
+    )
 
 
 def _compact(image: sitk.Image) -> sitk.Image:

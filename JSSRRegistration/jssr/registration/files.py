@@ -1,7 +1,8 @@
 """Registration from files to files, as the command line does it."""
 
 import gc
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -102,16 +103,28 @@ def register_files(
             if len(request.moving) > 1:
                 place = folder / folder_name(number + 1)
                 place.mkdir()
-            results.append(
-                with_cpu_fallback(
-                    device,
-                    lambda where, m=moving, p=place, s=shares: _register_one(
-                        request, initial, (fixed, fixed_mask), m, where, p, report, s
-                    ),
-                    warn,
+            with _naming(moving, len(request.moving)):
+                results.append(
+                    with_cpu_fallback(
+                        device,
+                        lambda where, m=moving, p=place, s=shares: _register_one(
+                            request, initial, (fixed, fixed_mask), m, where, p, report, s
+                        ),
+                        warn,
+                    )
                 )
-            )
     return results
+
+
+@contextmanager
+def _naming(moving: Moving, count: int) -> Iterator[None]:
+    """Tells which of several moving scans an error is about."""
+    try:
+        yield
+    except InputError as error:
+        if count == 1 or str(moving.path) in str(error):
+            raise
+        raise type(error)(f"'{moving.path}': {error}") from error
 
 
 def folder_name(number: int) -> str:

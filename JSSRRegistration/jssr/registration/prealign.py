@@ -28,14 +28,24 @@ def prealign(
     Starts from several candidates (the headers' own frame, bodies' centres, slides along the
     body), scores them on 8 mm grids, optimizes the best by mutual information at 8 and 4 mm, and
     keeps the headers' frame unless the result scores better. Where a header's slice distance is
-    clearly wrong, the matrix also stretches from head to feet.
+    clearly wrong, the matrix also stretches from head to feet. Masks come last: the search for one
+    organ in a whole body goes astray, from the alignment of the bodies it does not.
 
     Args:
         fixed, moving: scans in HU.
-        fixed_mask, moving_mask: where to look; default: the body.
+        fixed_mask, moving_mask: what shall lie on each other; default: the body.
         check: called between steps; may raise to stop.
     """
-    fine = Level(Side.of(fixed, fixed_mask), Side.of(moving, moving_mask))
+    found = _bodies_aligned(fixed, moving, check)
+    if fixed_mask is None and moving_mask is None:
+        return found
+    check()
+    masked = Level(Side.of(fixed, fixed_mask), Side.of(moving, moving_mask))
+    return max([found, optimized(masked, found)], key=lambda m: alignment_score(masked, m))
+
+
+def _bodies_aligned(fixed: Scan, moving: Scan, check: Callable[[], None]) -> np.ndarray:
+    fine = Level(Side.of(fixed, None), Side.of(moving, None))
     coarse = fine.coarsened()
     candidates = sorted(_candidates(coarse), key=lambda m: -alignment_score(coarse, m))
     identity = np.eye(4)
