@@ -1,5 +1,6 @@
 """Figures that need no truth, against closed forms."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from jssr.labels import label_index
+from jssr.memory import forget_peak
 from jssr.registration.figures import measure, peak_memory_mb
 from jssr.registration.inference import Displacements, Pair
 from jssr.registration.result import Metrics
@@ -103,3 +105,12 @@ def test_a_stretch_of_the_linear_part_changes_nothing_of_what_is_shared() -> Non
 def test_peak_memory_is_no_less_than_what_is_held() -> None:
     held = np.ones(30_000_000, np.float64)
     assert peak_memory_mb() > held.nbytes / 1e6
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone counts anew")
+def test_a_peak_that_is_past_can_be_forgotten() -> None:
+    held = np.ones(60_000_000)
+    highest = peak_memory_mb()
+    del held
+    forget_peak()
+    assert peak_memory_mb() < highest - 400

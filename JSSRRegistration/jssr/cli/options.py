@@ -32,6 +32,8 @@ SeedOption = Annotated[
     int,
     typer.Option(
         metavar="N",
+        min=0,
+        max=2**32 - 1,
         help="Chooses the refinement's random points; on a CPU the same seed, the same result.",
         rich_help_panel=METHOD_PANEL,
     ),

@@ -29,6 +29,7 @@ from jssr.evaluation.synthesis import synthesis_figures
 from jssr.evaluation.tables import summaries, write_csv
 from jssr.io.atomic import OutputFolder, whole_file, write_json
 from jssr.labels import label_index
+from jssr.memory import forget_peak
 from jssr.registration.apply import warp_labels
 from jssr.registration.pipeline import register
 from jssr.registration.result import (
@@ -114,6 +115,7 @@ def evaluate_bundle(
 def case_figures(data: CaseData, bundle: Bundle, refine: Refine, seed: int) -> Row:
     """Every figure of one pair registered with ``bundle``; ``before_``: the linear part alone."""
     case = data.case
+    forget_peak()
     result = register(data.fixed, data.moving, bundle, refine=refine, outputs=_OUTPUTS, seed=seed)
     linear = result.fixed_to_moving.linear
     row: Row = registration_figures(data, result.fixed_to_moving)
