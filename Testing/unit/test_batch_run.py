@@ -15,6 +15,7 @@ from jssr.batch import state
 from jssr.batch.cases import Case, read_worklist
 from jssr.batch.run import BatchListener, BatchSettings, run_batch
 from jssr.batch.state import STATE_NAME, Outcome, fingerprint
+from jssr.batch.study import ScanFile
 from jssr.batch.summary import PAGE_NAME, TABLE_NAME
 from jssr.errors import InputError, ResourceError
 from jssr.labels import Phase
@@ -155,6 +156,19 @@ def test_another_phase_makes_another_input(cohort: Cohort) -> None:
     case = read_worklist(cohort.table).cases[0]
     other = replace(case, fixed=replace(case.fixed, phase=Phase.DELAYED))
     assert fingerprint(other) != fingerprint(case) == fingerprint(replace(case))
+
+
+def test_another_slice_of_a_folder_makes_another_input_and_is_not_named(tmp_path: Path) -> None:
+    series = [
+        write_dicom_series(scan_image(), tmp_path, uid=f"1.2.{number}", prefix=f"Doe{number}")
+        for number in (1, 2, 3)
+    ]
+    one, two, three = (ScanFile("P1", slices[0]) for slices in series)
+    case = Case("P1/moving 1", one, two)
+    others = [Case(case.name, one, three), Case(case.name, two, one)]
+    assert len({fingerprint(each) for each in (case, *others)}) == 3
+    assert fingerprint(case) == fingerprint(replace(case))
+    assert "Doe" not in fingerprint(case)
 
 
 def test_a_patient_is_registered_once_the_missing_phase_is_there(tmp_path: Path) -> None:

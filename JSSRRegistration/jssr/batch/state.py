@@ -1,6 +1,8 @@
 """What a batch has done so far, in one small file that makes it resumable."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -92,11 +94,14 @@ class State:
 
 
 def fingerprint(case: Case) -> str:
-    """Sizes and times of the case's files, and what is known of its scans."""
+    """Which image each scan of the case is, its phase, and its files' sizes and times."""
     parts: list[Any] = []
     for scan in (case.fixed, case.moving):
+        # Series that lie in one folder have the same files, so the slice's name has to tell; it is
+        # hashed, since it may name the patient.
+        name = hashlib.sha256(os.fsencode(scan.image.name)).hexdigest()
         files = [*scan.files(), *([scan.mask] if scan.mask else [])]
-        parts += [scan.phase.value if scan.phase else None, *map(_stamp, files)]
+        parts += [name, scan.phase.value if scan.phase else None, *map(_stamp, files)]
     return json.dumps(parts)
 
 
