@@ -1,6 +1,7 @@
 """The benchmark from cohort to page: resumed, with methods that are absent or fail."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -116,6 +117,28 @@ def test_a_result_counts_only_for_the_same_files_and_settings(
     cases[0].moving.touch()
     run_benchmark(cases, [IDENTITY], tmp_path, Setup(threads=2), progress=quiet)
     assert runs == [1, 2, 2]
+
+
+def test_a_slice_that_was_written_anew_makes_another_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slices = write_dicom_series(scan_image(), tmp_path / "dicom")
+    write_image(scan_image(), tmp_path / "moving.nii.gz")
+    case = Case("p", tmp_path / "dicom", tmp_path / "moving.nii.gz")
+    runs = []
+
+    def run(data: object, method: object, output: Path, setup: Setup) -> MethodOutcome:
+        runs.append(setup.threads)
+        return MethodOutcome("identity", "p", OK)
+
+    monkeypatch.setattr(module, "_run", run)
+    for _ in range(2):
+        run_benchmark([case], [IDENTITY], tmp_path, Setup(threads=1), progress=quiet)
+    assert len(runs) == 1
+    later = slices[5].stat().st_mtime_ns + 10**9
+    os.utime(slices[5], ns=(later, later))
+    run_benchmark([case], [IDENTITY], tmp_path, Setup(threads=1), progress=quiet)
+    assert len(runs) == 2
 
 
 def test_a_page_holds_only_what_was_made_in_the_same_way(tmp_path: Path) -> None:

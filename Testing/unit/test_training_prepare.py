@@ -196,6 +196,17 @@ def test_a_cached_file_that_is_gone_or_cut_short_is_made_again(cohort, prepared,
     assert np.array_equal(np.load(cache / scan.image), before)
 
 
+def test_a_patient_is_made_again_once_a_slice_was_written_anew(cohort, prepared, tmp_path):
+    cache = shutil.copytree(prepared[0], tmp_path / "cache")
+    changed = min((cohort.parent / "p1_art").iterdir())
+    before = changed.stat()
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns + 10**9))
+    try:
+        assert prepare_cohort(cohort, cache, spacing_mm=SPACING_MM).reused == 1
+    finally:
+        os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
 def _segmented(cohort, folder, name, classes=""):
     """A table of one scan whose liver and spleen are segments, the spleen by another ``name``."""
     drawn = sitk.ReadImage(str(cohort.parent / "p1_pv_labels.nii.gz"))

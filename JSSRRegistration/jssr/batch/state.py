@@ -12,6 +12,7 @@ from jssr import __version__
 from jssr.batch.cases import Case
 from jssr.errors import InputError
 from jssr.io.atomic import make_folder, write_json
+from jssr.io.stamps import stamps
 
 STATE_NAME = "batch.json"
 _SCHEMA = 1
@@ -100,14 +101,6 @@ def fingerprint(case: Case) -> str:
         # Series that lie in one folder have the same files, so the slice's name has to tell; it is
         # hashed, since it may name the patient.
         name = hashlib.sha256(os.fsencode(scan.image.name)).hexdigest()
-        files = [*scan.files(), *([scan.mask] if scan.mask else [])]
-        parts += [name, scan.phase.value if scan.phase else None, *map(_stamp, files)]
+        mask = stamps(scan.mask) if scan.mask else []
+        parts += [name, scan.phase.value if scan.phase else None, stamps(scan.image), mask]
     return json.dumps(parts)
-
-
-def _stamp(path: Path) -> list[int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return [status.st_size, status.st_mtime_ns]

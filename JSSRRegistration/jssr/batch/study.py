@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from jssr.io.dicom import is_dicom
+from jssr.io.stamps import image_files
 from jssr.labels import Phase
 
 
@@ -23,15 +23,8 @@ class ScanFile:
     title: str = ""
 
     def files(self) -> list[Path]:
-        """What is read of it, as far as it may be; with a slice, all that lie beside it."""
-        try:
-            if self.image.is_dir():
-                return sorted(self.image.iterdir())
-            if self.image.is_file() and is_dicom(self.image):
-                return sorted(path for path in self.image.parent.iterdir() if path.is_file())
-        except OSError:  # reading will tell
-            pass
-        return [self.image]
+        """What is read of it; see :func:`jssr.io.stamps.image_files`."""
+        return image_files(self.image)
 
 
 @dataclass(frozen=True)

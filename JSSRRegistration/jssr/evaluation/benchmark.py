@@ -22,6 +22,7 @@ from jssr.evaluation.outcome import FAILED, MISSING, OK, MethodOutcome
 from jssr.evaluation.process import MethodFailed, run_measured
 from jssr.evaluation.tables import summaries, write_csv
 from jssr.io.atomic import make_folder, whole_file, write_json
+from jssr.io.stamps import stamps
 from jssr.io.transforms import read_transform
 from jssr.registration.result import Output, ProgressCallback
 from jssr.registration.write import OUTPUT_FILES
@@ -194,10 +195,7 @@ def _place(output: Path, case: Case, method: Method) -> Path:
 
 def _fingerprint(case: Case, method: Method, setup: Setup) -> str:
     content: list[Any] = [asdict(method), setup.threads, case.fixed_classes, case.moving_classes]
-    for path in case.files():
-        there = path.exists()
-        found = [path.stat().st_size, path.stat().st_mtime_ns] if there else ["not there"]
-        content.append([path.name, *found])
+    content += [[path.name, *stamps(path)] for path in case.files()]
     if not method.is_peer:
         content += [__version__, setup.device, _model_digest(setup.model)]
     return hashlib.sha256(json.dumps(content, default=str).encode()).hexdigest()

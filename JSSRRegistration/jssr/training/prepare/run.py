@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jssr.errors import InputError, JSSRError
 from jssr.io.atomic import write_json
+from jssr.io.stamps import stamps
 from jssr.training.data.cache import (
     CachedPatient,
     CacheIndex,
@@ -142,7 +143,7 @@ def _fingerprint(rows: list[ScanRow], spacing_mm: float) -> str:
     It is hashed, since paths name patients.
     """
     files = [
-        [str(path), path.stat().st_size, path.stat().st_mtime_ns]
+        [str(path), *stamps(path)]
         for row in rows
         for path in (row.image, row.segmentation)
         if path is not None and path.exists()
