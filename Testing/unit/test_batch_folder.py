@@ -1,5 +1,6 @@
 """Folders of studies as archives export them: which scans are found, and what phase each has."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,22 @@ def test_a_patient_who_must_not_be_read_leaves_the_others_alone(
     assert "cannot be read (Permission denied)" in first.fault and not first.scans
     assert str(tmp_path) not in first.fault
     assert len(second.scans) == 1 and not second.fault
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")
+def test_links_that_lead_back_or_to_the_same_folder_find_no_scan_twice(tmp_path: Path) -> None:
+    root = tmp_path / "cohort"
+    for patient in ("P1", "P2"):
+        write(scan_image(), root / patient / "CT" / "portal.nii.gz")
+    for name, target in (("again", "CT"), ("here", "."), ("root", ".."), ("above", "../..")):
+        (root / "P1" / name).symlink_to(target)
+        (root / "P1" / "CT" / name).symlink_to(Path("..", target))
+    (root / "P3").symlink_to("P2")
+    assert [(study.patient, len(study.scans)) for study in read_folder(root)] == [
+        ("P1", 1),
+        ("P2", 1),
+        ("P3", 1),
+    ]
 
 
 def test_a_folder_without_scans_is_no_patient(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def _study(folder: Path) -> Study:
     found: list[Found] = []
     left_out: list[LeftOut] = []
     try:
-        for place in _places(folder):
+        for place in _places(folder, set(folder.resolve().parents)):
             here, out = _found_in(place, patient, folder)
             found += here
             left_out += out
@@ -135,8 +135,15 @@ def _printable(name: str) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def _places(folder: Path) -> Iterator[_Place]:
-    """The folders from ``folder`` down that hold image files, or others that may be slices."""
+def _places(folder: Path, seen: set[Path]) -> Iterator[_Place]:
+    """The folders from ``folder`` down that hold image files, or others that may be slices.
+
+    Those in ``seen`` are passed over, since links may lead back; it grows by each that is not.
+    """
+    real = folder.resolve()
+    if real in seen:
+        return
+    seen.add(real)
     entries = sorted(path for path in folder.iterdir() if _visible(path))
     files = [path for path in entries if path.is_file()]
     volumes = [path for path in files if path.name.lower().endswith(IMAGE_SUFFIXES)]
@@ -146,7 +153,7 @@ def _places(folder: Path) -> Iterator[_Place]:
         yield _Place(folder, volumes, slices)
     for path in entries:
         if path.is_dir():
-            yield from _places(path)
+            yield from _places(path, seen)
 
 
 def _visible(path: Path) -> bool:
