@@ -7,6 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from jssr.batch.folder import read_folder
+from jssr.batch.state import STATE_NAME, State
 from jssr.batch.study import Study
 from jssr.io.images import read_scan, write_image
 from jssr.io.segmentation import write_segmentation
@@ -234,6 +235,27 @@ def test_a_patient_who_must_not_be_read_leaves_the_others_alone(
     assert "cannot be read (Permission denied)" in first.fault and not first.scans
     assert str(tmp_path) not in first.fault
     assert len(second.scans) == 1 and not second.fault
+
+
+def test_what_jssr_wrote_itself_is_no_scan(tmp_path: Path) -> None:
+    for name in ("portal", "arterial", "result/warped", "result/difference", "result/synthesized"):
+        write(scan_image(), tmp_path / "P1" / f"{name}.nii.gz")
+    write(drawn(), tmp_path / "P1" / "result" / "fixed_segmentation.seg.nrrd")
+    for folder in (tmp_path / "results", tmp_path / "P1" / "batch"):
+        State(folder, {})
+        write(scan_image(), folder / "P1" / "arterial" / "warped.nii.gz")
+        write(scan_image(), folder / "P1" / "arterial" / "exported.nii.gz")
+    found = study(tmp_path)
+    assert found.patient == "P1"
+    assert [scan.image.name for scan in found.scans] == ["arterial.nii.gz", "portal.nii.gz"]
+    assert kinds(found) == [("", "result of JSSR")] * 5
+
+
+def test_a_file_that_is_called_like_a_batchs_own_hides_no_scan(tmp_path: Path) -> None:
+    write(scan_image(), tmp_path / "P1" / "portal.nii.gz")
+    for content in ("{}", "[]", '{"settings": null}', "no JSON"):
+        (tmp_path / "P1" / STATE_NAME).write_text(content)
+        assert len(study(tmp_path).scans) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jssr.batch.annotations import SEGMENTATION, annotation_kind
 from jssr.batch.reconstructions import Found, one_of_each
+from jssr.batch.state import STATE_NAME, holds_batch
 from jssr.batch.study import LeftOut, ScanFile, Study
 from jssr.errors import InputError, counted
 from jssr.io.dicom import is_dicom, list_series
@@ -14,15 +15,21 @@ from jssr.io.dicom_series import DicomSeries
 from jssr.io.reading import reading
 from jssr.labels import Phase
 from jssr.phase_name import phase_from_name
+from jssr.registration.write import OUTPUT_FILES
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
+_RESULT = "result of JSSR"
+_RESULT_NAMES = frozenset({STATE_NAME, *OUTPUT_FILES.values()})
 _BESIDE_SLICES = "image file beside DICOM slices"
 _DAMAGED = "damaged DICOM slices beside an image file"
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder with scans: its image files, and whether DICOM slices may lie beside them."""
+    """A folder with scans: its image files, and whether DICOM slices may lie beside them.
+
+    Of the results of a batch, the batch's own file stands among ``volumes`` for all of them.
+    """
 
     folder: Path
     volumes: list[Path]
@@ -30,9 +37,10 @@ class _Place:
 
 
 def read_folder(root: Path) -> list[Study]:
-    """The patients below ``root``, in the order of their names; empty folders are passed over.
+    """The patients below ``root``, in the order of their names.
 
-    Phases are taken from the names of files and folders, and from the descriptions of DICOM series.
+    Folders that are empty or hold nothing but results of JSSR are passed over. Phases are taken
+    from the names of files and folders, and from the descriptions of DICOM series.
 
     Raises:
         InputError: ``root`` must not be read.
@@ -44,8 +52,8 @@ def read_folder(root: Path) -> list[Study]:
 
 
 def _holds_more(study: Study) -> bool:
-    """Whether something was left out that is no segmentation by its suffix."""
-    return any(one.kind != SEGMENTATION for one in study.left_out)
+    """Whether something was left out that is neither a segmentation by its suffix nor a result."""
+    return any(one.kind not in (SEGMENTATION, _RESULT) for one in study.left_out)
 
 
 def _study(folder: Path) -> Study:
@@ -66,7 +74,7 @@ def _study(folder: Path) -> Study:
 
 def _found_in(place: _Place, patient: str, root: Path) -> tuple[list[Found], list[LeftOut]]:
     """The scans that lie directly in one folder below the patient's, ``root``; what is left out."""
-    kinds = {path: annotation_kind(path) for path in place.volumes}
+    kinds = {path: _no_scan(path) for path in place.volumes}
     left_out = [LeftOut("", kind) for kind in kinds.values() if kind]
     volumes = [path for path, kind in kinds.items() if not kind]
     slices: list[Found] = []
@@ -88,6 +96,11 @@ def _found_in(place: _Place, patient: str, root: Path) -> tuple[list[Found], lis
         else:
             left_out.append(LeftOut("", _BESIDE_SLICES))
     return [*files, *slices], left_out
+
+
+def _no_scan(path: Path) -> str:
+    """What an image file is instead of a scan; empty where it may be one."""
+    return _RESULT if path.name in _RESULT_NAMES else annotation_kind(path)
 
 
 def _is_told_apart(volume: Path, slices: list[Found]) -> bool:
@@ -144,6 +157,9 @@ def _places(folder: Path, seen: set[Path]) -> Iterator[_Place]:
     if real in seen:
         return
     seen.add(real)
+    if holds_batch(folder):
+        yield _Place(folder, [folder / STATE_NAME], slices=False)
+        return
     entries = sorted(path for path in folder.iterdir() if _visible(path))
     files = [path for path in entries if path.is_file()]
     volumes = [path for path in files if path.name.lower().endswith(IMAGE_SUFFIXES)]

@@ -6,13 +6,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jssr import __version__
-from jssr.batch.cases import Case
 from jssr.errors import InputError
 from jssr.io.atomic import make_folder, write_json
 from jssr.io.stamps import stamps
+
+if TYPE_CHECKING:
+    from jssr.batch.cases import Case  # whose search for scans asks for batches
 
 STATE_NAME = "batch.json"
 _SCHEMA = 1
@@ -56,7 +58,7 @@ class State:
         make_folder(output)
         self._save()
 
-    def outcome(self, case: Case) -> Outcome | None:
+    def outcome(self, case: "Case") -> Outcome | None:
         """The outcome that still counts: results are there, or the same input failed before."""
         outcome = self._outcomes.get(case.name)
         if outcome is None or outcome.fingerprint != fingerprint(case):
@@ -65,7 +67,7 @@ class State:
             return outcome if (self._path.parent / case.name).is_dir() else None
         return outcome if outcome.kind == "input" else None
 
-    def record(self, case: Case, outcome: Outcome) -> None:
+    def record(self, case: "Case", outcome: Outcome) -> None:
         """Keep the outcome of a case."""
         self._outcomes[case.name] = outcome
         self._save()
@@ -94,7 +96,16 @@ class State:
         self._outcomes = outcomes
 
 
-def fingerprint(case: Case) -> str:
+def holds_batch(folder: Path) -> bool:
+    """Whether a batch wrote ``folder``; the file of another program with the same name is none."""
+    try:
+        document = json.loads((folder / STATE_NAME).read_text("utf-8"))
+        return "jssr" in document["settings"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def fingerprint(case: "Case") -> str:
     """Which image each scan of the case is, its phase, and its files' sizes and times."""
     parts: list[Any] = []
     for scan in (case.fixed, case.moving):
