@@ -41,3 +41,19 @@ def test_bad_input_is_one_sentence_and_exit_code_two(tmp_path, monkeypatch, argu
     assert result.exit_code == 2
     assert said in result.output and "Traceback" not in result.output
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "name", ["run #2", "20240601", "2024-06-01", "yes", "a: b", "[x", "'", "\x7f", "Läufe 😀"]
+)
+def test_a_run_may_be_put_in_a_folder_of_any_name(name):
+    result = _run("train", "smoke", "output=other", "--output", name, "--print-config")
+    assert result.exit_code == 0
+    assert yaml.safe_load(result.output)["output"] == name
+
+
+def test_the_time_budget_is_taken_and_checked():
+    result = _run("train", "smoke", "--max-minutes", "1e-7", "--print-config")
+    assert yaml.safe_load(result.output)["max_minutes"] == 1e-7
+    result = _run("train", "smoke", "--max-minutes", "0", "--print-config")
+    assert result.exit_code == 2 and "max_minutes: Input should be greater" in result.output

@@ -72,17 +72,15 @@ def train(
     """Train the networks as a configuration says."""
     from jssr.training.settings import load_config, shipped_configurations, to_yaml
 
-    changes = list(overrides or [])
-    if output is not None:
-        changes.append(f"output={output}")
-    if max_minutes is not None:
-        changes.append(f"max_minutes={max_minutes}")
+    # Not as overrides: those are YAML, which would read a folder such as 2024-06-01 as a date.
+    options = {"output": None if output is None else str(output), "max_minutes": max_minutes}
+    given = {name: value for name, value in options.items() if value is not None}
     if config is None:
         if not print_config:
             names = ", ".join(shipped_configurations())
             raise InputError(f"Name a configuration: a YAML file or one of {names}.")
         config = "phantom-cpu"
-    settings = load_config(config, changes)
+    settings = load_config(config, overrides or [], given)
     keep_large_blocks()
     if print_config:
         typer.echo(to_yaml(settings), nl=False)

@@ -1,6 +1,7 @@
 """Read a configuration: a shipped name or a YAML file, with ``key=value`` on top."""
 
 import difflib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,18 @@ def shipped_configurations() -> list[str]:
     )
 
 
-def load_config(name_or_path: str, overrides: list[str] | tuple[str, ...] = ()) -> TrainingConfig:
+def load_config(
+    name_or_path: str,
+    overrides: list[str] | tuple[str, ...] = (),
+    fields: Mapping[str, Any] | None = None,
+) -> TrainingConfig:
     """The validated configuration.
 
     Args:
         name_or_path: a shipped name, as ``smoke``, or a YAML file.
         overrides: ``key=value`` with dots into sections and numbers into lists, as
             ``stages.0.steps=50``; values are YAML.
+        fields: values of top-level fields on top of both, taken as they are.
 
     Raises:
         InputError: no such configuration, bad YAML, or a field that is unknown or out of range;
@@ -37,7 +43,7 @@ def load_config(name_or_path: str, overrides: list[str] | tuple[str, ...] = ()) 
     values = _read(name_or_path)
     for override in overrides:
         _apply(values, override)
-    return validated(values, name_or_path)
+    return validated({**values, **(fields or {})}, name_or_path)
 
 
 def validated(values: dict[str, Any], source: str) -> TrainingConfig:
