@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 from training_samples import RandomStream, tiny_config
 
@@ -102,6 +103,62 @@ def test_a_stopped_and_resumed_run_equals_an_uninterrupted_one(uninterrupted, tm
 def test_a_finished_run_resumes_to_nothing(uninterrupted):
     ending, seen = _train(uninterrupted[0], resume=True)
     assert ending is Ending.FINISHED and seen == []
+
+
+def _files(run):
+    return {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"seed": 7, "optimizer": {"ema_decay": 0.5}},
+            r"with seed=0 \(not 7\), optimizer\.ema_decay=0\.995 \(not 0\.5\): give these again",
+        ),
+        ({"loss": {}}, r"loss\.local_correlation=0\.1 \(not 0\.0\), loss\.true_field=0\.1 "),
+        ({"validation": {"every_steps": 7, "pairs": 1}}, r"validation\.every_steps=100 \(not 7\):"),
+        ({"stages": [{"name": "joint", "steps": 6}]}, "with another value of stages: give these again"),
+        (
+            {"seed": 1, "spacing_mm": 2, "loss": {}, "networks": {}, "augmentation": {}},
+            r"spacing_mm=8\.0 \(not 2\.0\), .*, [0-9]+ more: give these again, or its own .*yaml",
+        ),
+    ],
+)
+def test_a_run_goes_on_with_no_other_settings(uninterrupted, changes, said):
+    run = _run_folder(uninterrupted[0])
+    before = _files(run)
+    with pytest.raises(InputError, match=said):
+        _train(tiny_config(run, **changes), resume=True)
+    assert _files(run) == before
+
+
+def test_a_run_goes_on_with_no_more_steps(uninterrupted):
+    config = uninterrupted[0]
+    last = config.stages[-1].model_copy(update={"steps": 9, "loss": {"folding": 2.0}})
+    longer = config.model_copy(update={"stages": [*config.stages[:-1], last]})
+    said = r"stages\.2\.steps=2 \(not 9\), stages\.2\.loss=\{\} \(not \{\"folding\": 2\.0\}\)"
+    with pytest.raises(InputError, match=said):
+        _train(longer, resume=True)
+
+
+def test_what_decides_no_weight_may_change_on_the_way(tmp_path):
+    _train(tiny_config(tmp_path / "before"), stop_after=1)
+    (tmp_path / "before").rename(tmp_path / "moved")
+    settings = tmp_path / "moved" / "config.yaml"
+    values = yaml.safe_load(settings.read_text("utf-8"))
+    del values["method"]["organ_emphasis"]  # as of a version that did not have it
+    settings.write_text(yaml.safe_dump(values), encoding="utf-8")
+    other = tiny_config(
+        tmp_path / "moved",
+        max_minutes=5,
+        checkpoint={"every_steps": 2},
+        validation={"every_steps": 100, "pairs": 1, "pictures": True},
+        hardware={"device": "cpu", "threads": 1, "precision": "32-true"},
+        card={"name": "mine"},
+    )
+    ending, seen = _train(other, resume=True)
+    assert ending is Ending.FINISHED and len(seen) == 5
 
 
 def test_a_folder_with_a_run_is_not_overwritten(uninterrupted):

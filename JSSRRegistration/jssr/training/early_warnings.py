@@ -20,8 +20,7 @@ def early_warnings(figures: Mapping[str, float]) -> list[str]:
     broken = [name for name, value in figures.items() if not math.isfinite(value)]
     if broken:
         found.append(
-            f"{', '.join(broken)}: not a finite number; resume an earlier checkpoint with a lower "
-            "learning rate"
+            f"{', '.join(broken)}: not a finite number; begin a new run with a lower learning rate"
         )
     if figures.get("folding", 0.0) > _MOST_FOLDING:
         found.append(

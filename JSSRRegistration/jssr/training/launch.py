@@ -40,8 +40,8 @@ def train(
         progress: called after each step of the first process.
 
     Raises:
-        InputError: the folder holds a run already or cannot be written, or the bundle's networks
-            are others.
+        InputError: the folder holds a run already, or one of other settings, or cannot be written,
+            or the bundle's networks are others.
     """
     if config.hardware.threads is not None:
         torch.set_num_threads(config.hardware.threads)

@@ -196,7 +196,7 @@ class StageSteps:
             ]
             raise JSSRError(
                 f"Training diverged at step {step}: {', '.join(bad)} is not finite in "
-                f"{_MOST_BAD_STEPS} steps in a row; resume with a lower learning rate."
+                f"{_MOST_BAD_STEPS} steps in a row; begin a new run with a lower learning rate."
             )
 
 

@@ -30,6 +30,7 @@ from jssr.training.data.sources import open_stream
 from jssr.training.early_warnings import early_warnings
 from jssr.training.monitor import Monitor
 from jssr.training.objective import Objective
+from jssr.training.resuming import check_same_settings
 from jssr.training.run_files import SETTINGS_NAME
 from jssr.training.settings import to_yaml
 from jssr.training.steps import StageSteps, StepReport
@@ -72,6 +73,9 @@ class Trainer:
         initial: networks to start from (``--init-from``), sizes as configured.
         progress: called after each step.
         should_stop: asked after each step; ``True`` ends the run with a checkpoint.
+
+    Raises:
+        InputError: the folder holds a run that is not to be resumed, or one of other settings.
     """
 
     def __init__(
@@ -288,6 +292,8 @@ class Trainer:
                 f"The folder {self._run} already holds a training run; continue it with --resume "
                 "or give another output."
             )
+        if found is not None:
+            check_same_settings(self._run, self._config)
         return found if resume else None
 
 
