@@ -96,3 +96,37 @@ def test_an_optimizer_that_the_checkpoint_lacks_stays_as_it_is(tmp_path):
     optimizer = torch.optim.AdamW(torch.nn.Linear(3, 2).parameters(), lr=0.1)
     checkpoints.load_optimizer(checkpoints.latest_checkpoint(tmp_path), "other", optimizer)
     assert not optimizer.state_dict()["state"]
+
+
+@pytest.mark.parametrize("part", ["networks.safetensors", "optimizer-main.safetensors"])
+@pytest.mark.parametrize("left", [0, 5, 100, None])
+def test_cut_tensors_are_told(tmp_path, part, left):
+    layer, optimizer, _ = _save(tmp_path, 1)
+    found = checkpoints.latest_checkpoint(tmp_path)
+    path = found / part
+    path.write_bytes(path.read_bytes()[:-1] if left is None else path.read_bytes()[:left])
+    said = "step-00000001' is damaged; remove it to go on from the one before"
+    with pytest.raises(InputError, match=said):
+        if part.startswith("networks"):
+            checkpoints.load_module(found, "networks", layer)
+        else:
+            checkpoints.load_optimizer(found, "main", optimizer)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1, "position": {"x": 1}}', "\0"])
+def test_a_broken_state_is_told(tmp_path, text):
+    _, optimizer, _ = _save(tmp_path, 1)
+    found = checkpoints.latest_checkpoint(tmp_path)
+    (found / "state.json").write_text(text)
+    with pytest.raises(InputError, match="step-00000001' is damaged"):
+        checkpoints.read_position(found)
+    with pytest.raises(InputError, match="step-00000001' is damaged"):
+        checkpoints.load_optimizer(found, "main", optimizer)
+
+
+def test_a_missing_file_is_damage(tmp_path):
+    layer, _, _ = _save(tmp_path, 1)
+    found = checkpoints.latest_checkpoint(tmp_path)
+    (found / "networks.safetensors").unlink()
+    with pytest.raises(InputError, match="step-00000001' is damaged"):
+        checkpoints.load_module(found, "networks", layer)

@@ -29,6 +29,7 @@ def test_without_a_name_the_shipped_configurations_are_named():
     ("arguments", "said"),
     [
         (("train", "smoke", "loss.joint_l1=-1"), "loss.joint_l1"),
+        (("train", "smoke", "--benchmark", "0"), "--benchmark"),
         (("train", "smok"), "did you mean 'smoke'"),
         (("train", "smoke", "hardware.device=cuda:99"), "cuda:99"),
         (("export", "nowhere", "--output", "bundle"), "holds no checkpoint"),

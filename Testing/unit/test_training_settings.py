@@ -62,6 +62,8 @@ def test_overrides_reach_into_sections_and_lists():
         ("data.shape_zyx=[30, 32, 32]", "data.shape_zyx: each size must be a multiple of 16"),
         ("window_hu=[300, -200]", "window_hu"),
         ("stages.7.steps=1", "list that has 3 items"),
+        ("stages.²=3", "'²' of a list that has 3 items"),
+        ("stages.-1.steps=3", "'-1' of a list that has 3 items"),
         ("seed", "key=value"),
         ("name.deep=1", "single value"),
         ("data.source=cohort", "cohort.cache"),

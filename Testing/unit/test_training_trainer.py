@@ -118,7 +118,10 @@ def _files(run):
         ),
         ({"loss": {}}, r"loss\.local_correlation=0\.1 \(not 0\.0\), loss\.true_field=0\.1 "),
         ({"validation": {"every_steps": 7, "pairs": 1}}, r"validation\.every_steps=100 \(not 7\):"),
-        ({"stages": [{"name": "joint", "steps": 6}]}, "with another value of stages: give these again"),
+        (
+            {"stages": [{"name": "joint", "steps": 6}]},
+            "another value of stages: give these again",
+        ),
         (
             {"seed": 1, "spacing_mm": 2, "loss": {}, "networks": {}, "augmentation": {}},
             r"spacing_mm=8\.0 \(not 2\.0\), .*, [0-9]+ more: give these again, or its own .*yaml",

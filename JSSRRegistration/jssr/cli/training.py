@@ -66,7 +66,7 @@ def train(
         bool, typer.Option(help="Print the whole configuration, defaults included, and end.")
     ] = False,
     benchmark: Annotated[
-        int | None, typer.Option(help="Time this many steps of each stage and end.")
+        int | None, typer.Option(min=1, help="Time this many steps of each stage and end.")
     ] = None,
 ) -> None:
     """Train the networks as a configuration says."""

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -87,25 +90,33 @@ def best_checkpoint(run: Path) -> Path | None:
 
 
 def read_position(checkpoint: Path) -> Position:
-    """Where the run stood when the checkpoint was written."""
-    state = json.loads((checkpoint / "state.json").read_text("utf-8"))
-    if state["format"] != FORMAT:
-        raise InputError(
-            f"The checkpoint {checkpoint} has format {state['format']}, but this version reads "
-            f"{FORMAT}; resume it with the version of JSSR that wrote it."
-        )
-    return Position(**state["position"])
+    """Where the run stood when the checkpoint was written.
+
+    Raises:
+        InputError: the checkpoint is damaged or of another format.
+    """
+    with _telling_damage(checkpoint):
+        state = json.loads((checkpoint / "state.json").read_text("utf-8"))
+        if state["format"] != FORMAT:
+            raise InputError(
+                f"The checkpoint {checkpoint} has format {state['format']}, but this version reads "
+                f"{FORMAT}; resume it with the version of JSSR that wrote it."
+            )
+        return Position(**state["position"])
 
 
 def load_module(checkpoint: Path, name: str, module: nn.Module) -> None:
     """Fill ``module`` with the checkpoint's tensors called ``name``.
 
     Raises:
-        InputError: the tensors do not fit, as after a change of the networks' sizes.
+        InputError: the checkpoint is damaged, or the tensors do not fit, as after a change of the
+            networks' sizes.
     """
+    with _telling_damage(checkpoint):
+        tensors = load_file(checkpoint / f"{name}.safetensors")
     try:
-        module.load_state_dict(load_file(checkpoint / f"{name}.safetensors"))
-    except (RuntimeError, OSError) as error:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
         raise InputError(
             f"The checkpoint {checkpoint} does not fit the configured networks ({name}): "
             "resume with the configuration that the run was started with."
@@ -113,21 +124,37 @@ def load_module(checkpoint: Path, name: str, module: nn.Module) -> None:
 
 
 def load_optimizer(checkpoint: Path, name: str, optimizer: Optimizer) -> None:
-    """Fill ``optimizer``'s state; it stays as it is where the checkpoint has none of that name."""
+    """Fill ``optimizer``'s state; it stays as it is where the checkpoint has none of that name.
+
+    Raises:
+        InputError: the checkpoint is damaged.
+    """
     path = checkpoint / f"optimizer-{name}.safetensors"
     if not path.is_file():
         return
-    groups = json.loads((checkpoint / "state.json").read_text("utf-8"))["optimizers"][name]
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in load_file(path).items():
-        number, _, slot = key.partition(".")
-        state.setdefault(int(number), {})[slot] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    with _telling_damage(checkpoint):
+        groups = json.loads((checkpoint / "state.json").read_text("utf-8"))["optimizers"][name]
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, tensor in load_file(path).items():
+            number, _, slot = key.partition(".")
+            state.setdefault(int(number), {})[slot] = tensor
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def with_best(position: Position, value: float) -> Position:
     """The position with itself recorded as the best so far."""
     return replace(position, best_step=position.step, best_value=value)
+
+
+@contextmanager
+def _telling_damage(checkpoint: Path) -> Iterator[None]:
+    """Raises one sentence in place of what reading a cut or altered file of it ends in."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(
+            f"The checkpoint '{checkpoint}' is damaged; remove it to go on from the one before."
+        ) from error
 
 
 def _write(tensors: dict[str, Tensor], path: Path) -> None:

@@ -126,7 +126,7 @@ def _child(target: Any, part: str, override: str) -> Any:
 
 
 def _position(items: list[Any], part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(items):
+    if part not in map(str, range(len(items))):
         raise InputError(
             f"'{override}' names item '{part}' of a list that has {len(items)} items, "
             "counted from 0."
