@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jssr.errors import InputError
-from jssr.io.atomic import OutputFolder, leftovers, whole_file, write_json
+from jssr.io.atomic import OutputFolder, leftovers, make_folder, whole_file, write_json
 from sample_scans import forbidden
 
 
@@ -191,10 +191,27 @@ def test_what_keeps_a_file_from_being_made_is_told_before_it_is_written(
 
 def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
     with (
-        pytest.raises(InputError, match=r"\(File name too long\); check its name"),
+        pytest.raises(InputError, match="a' is too long; choose a shorter one"),
         whole_file(tmp_path / ("a" * 250)),
     ):
         pytest.fail("there is nothing to write to")
+    for path in (tmp_path / ("ä" * 128), tmp_path / "new" / ("a" * 256), tmp_path / ("a/" * 3000)):
+        for make in (make_folder, lambda path: OutputFolder(path).__enter__()):
+            with pytest.raises(InputError, match="' is too long; choose a shorter one"):
+                make(path)
+    with (
+        pytest.raises(InputError, match="one' is too long; choose a shorter one"),
+        whole_file(tmp_path / ("a" * 256) / "one"),
+    ):
+        pytest.fail("there is nothing to write to")
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="only Linux has such a folder")
+@pytest.mark.parametrize("place", ["/proc/x", "/proc/x/y"])
+def test_a_folder_where_the_system_lets_none_be_made_is_refused(place: str) -> None:
+    for make in (make_folder, lambda path: OutputFolder(path).__enter__()):
+        with pytest.raises(InputError, match=rf"'{place}' cannot be written \(No such file .*disk"):
+            make(Path(place))
 
 
 @pytest.mark.parametrize("call", ["is_dir", "open", "unlink"])

@@ -36,6 +36,8 @@ def explain_write_failure(error: BaseException | None, path: Path) -> InputError
         return ResourceError(f"'{path}' cannot be written for want of permission; choose another.")
     if error.errno == errno.ENOTDIR:
         return InputError(f"'{path}' would lie inside a file; choose another output folder.")
+    if error.errno == errno.ENAMETOOLONG:
+        return InputError(f"The name '{path}' is too long; choose a shorter one.")
     return None
 
 
@@ -55,13 +57,15 @@ def make_folder(path: Path) -> None:
     """Makes the folder ``path`` with its parents, unless it is there.
 
     Raises:
-        InputError: there is a file of that name, no space or permission, or the name is no Unicode.
+        InputError: there is a file of that name, it cannot be made, or the name is no Unicode.
     """
     check_name(path)
-    with explaining(path):
+    try:
         if path.is_file():
             raise InputError(f"The output '{path}' is a file; give a folder.")
         path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refusal(error, path) from error
 
 
 @contextmanager
@@ -106,10 +110,18 @@ def _create(part: Path, path: Path) -> None:
     try:
         part.touch()
     except OSError as error:
-        raise explain_write_failure(error, path) or ResourceError(
-            f"'{path}' cannot be written ({error.strerror or error}); "
-            "check its name and its disk, or choose another."
-        ) from error
+        raise _refusal(error, path) from error
+
+
+def _refusal(error: OSError, path: Path) -> InputError:
+    """The sentence for any ``error`` that was met in making ``path``, before there is work in it.
+
+    Later a missing file, say, may be another one than ``path``.
+    """
+    return explain_write_failure(error, path) or ResourceError(
+        f"'{path}' cannot be written ({error.strerror or error}); "
+        "check its name and its disk, or choose another."
+    )
 
 
 class OutputFolder:
@@ -148,7 +160,8 @@ class OutputFolder:
             self._part = _beside_or_inside(self._path, "part")
         except BaseException as error:
             self._remove_parents()
-            self._raise_explained(error)
+            if isinstance(error, OSError):
+                raise _refusal(error, self._path) from error
             raise
         return self._part
 
