@@ -174,6 +174,7 @@ def test_a_folder_with_a_run_is_not_overwritten(uninterrupted):
     [
         ("file", r"file' is a file; give a folder"),
         ("file/run", r"file/run' would lie inside a file"),
+        ("a" * 256, "a' is too long; choose a shorter one"),
     ],
 )
 def test_a_folder_that_cannot_be_made_is_told(tmp_path, folder, said):

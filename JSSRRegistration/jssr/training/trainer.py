@@ -286,7 +286,8 @@ class Trainer:
             )
 
     def _find_checkpoint(self, resume: bool) -> Path | None:
-        found = latest_checkpoint(self._run)
+        with explaining(self._run):
+            found = latest_checkpoint(self._run)
         if found is not None and not resume:
             raise InputError(
                 f"The folder {self._run} already holds a training run; continue it with --resume "
