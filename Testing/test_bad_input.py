@@ -302,6 +302,11 @@ def test_an_output_inside_a_file(tmp_path: Path) -> None:
     assert "would lie inside a file" in sentence
 
 
+def test_an_output_whose_name_is_too_long(tmp_path: Path) -> None:
+    sentence = refused(tmp_path, *_pair(tmp_path)[:-1], tmp_path / ("long" * 100))
+    assert "is too long; choose a shorter one" in sentence
+
+
 def test_warping_into_a_file_of_another_kind(tmp_path: Path) -> None:
     image = _scan(tmp_path / "scan.nrrd")
     sitk.WriteTransform(sitk.AffineTransform(3), str(tmp_path / "t.tfm"))

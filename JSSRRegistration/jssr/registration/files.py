@@ -13,7 +13,7 @@ import torch
 
 from jssr.bundle.load import load_bundle
 from jssr.errors import InputError
-from jssr.io.atomic import OutputFolder
+from jssr.io.atomic import OutputFolder, explaining
 from jssr.io.images import read_mask, read_scan
 from jssr.io.reading import check_file, check_there
 from jssr.io.transforms import read_linear
@@ -87,7 +87,8 @@ def register_files(
     if not request.moving:
         raise InputError("There is no moving scan; give at least one with --moving.")
     _check_inputs(request)  # all of them before the work: the last may be mistyped
-    owned = [*OUTPUT_FILES.values(), *_earlier_folders(request.output)]
+    with explaining(request.output):
+        owned = [*OUTPUT_FILES.values(), *_earlier_folders(request.output)]
     with OutputFolder(request.output, overwrite=request.overwrite, owned=owned) as folder:
         progress("Read the scans", 0.0)
         initial = _initial(request.initial)

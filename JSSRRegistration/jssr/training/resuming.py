@@ -18,8 +18,9 @@ _MAY_DIFFER = {
     "hardware": True,
     "card": True,
     "validation": {"pictures": True},
+    "data": {"cohort": {"cache": True, "annotated_cache": True}},
 }
-"""Fields that change neither what is learned nor which checkpoint is the best."""
+"""Fields that change neither what is learned nor which checkpoint is the best; caches may move."""
 _MOST_SHOWN = 8
 _SHORT = 40
 
