@@ -73,7 +73,7 @@ def test_five_results_one_named_failure_and_the_second_run_does_nothing(
     assert script("--input", table, "--output", output) == SOME_FAILED
     assert {path: path.stat().st_mtime_ns for path in output.glob("*/*/*")} == stamps
     assert "Register" not in capsys.readouterr().out
-    assert "5 doubtful, 1 failed" in (output / PAGE_NAME).read_text("utf-8")
+    assert "5 doubtful, 0 failed, 1 not registered" in (output / PAGE_NAME).read_text("utf-8")
 
 
 def test_scenes_hold_the_scans_and_the_results(
