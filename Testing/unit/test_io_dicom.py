@@ -185,10 +185,15 @@ def test_a_tilted_gantry_is_refused(tmp_path: Path) -> None:
 
 def test_slices_beside_the_others_are_refused(tmp_path: Path) -> None:
     aside = np.zeros((12, 3))
-    aside[4:7, 1] = 20.0
-    write_dicom_series(scan_image(), tmp_path / "series", positions_mm=_moved(aside))
-    with pytest.raises(InputError, match=r"has a slice 20\.0 mm beside the others"):
-        read_scan(tmp_path / "series")
+    for shift in (1.5, 20.0):
+        aside[4:7, 1] = shift
+        folder = tmp_path / f"{shift:g}"
+        write_dicom_series(scan_image(), folder, positions_mm=_moved(aside))
+        with pytest.raises(InputError, match=rf"has a slice {shift} mm beside the others"):
+            read_scan(folder)
+    aside[4:7, 1] = 0.05
+    write_dicom_series(scan_image(), tmp_path / "rounded", positions_mm=_moved(aside))
+    assert read_scan(tmp_path / "rounded").GetSize()[2] == 12
 
 
 def test_slices_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:

@@ -196,6 +196,16 @@ def test_a_cached_file_that_is_gone_or_cut_short_is_made_again(cohort, prepared,
     assert np.array_equal(np.load(cache / scan.image), before)
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_damaged_record_of_a_patient_is_made_again(cohort, prepared, tmp_path, text):
+    cache = shutil.copytree(prepared[0], tmp_path / "cache")
+    record = cache / read_index(cache).patients[0].patient / "patient.json"
+    before = record.read_bytes()
+    record.write_text(text)
+    assert prepare_cohort(cohort, cache, spacing_mm=SPACING_MM).reused == 1
+    assert record.read_bytes() == before
+
+
 def test_a_patient_is_made_again_once_a_slice_was_written_anew(cohort, prepared, tmp_path):
     cache = shutil.copytree(prepared[0], tmp_path / "cache")
     changed = min((cohort.parent / "p1_art").iterdir())

@@ -44,6 +44,7 @@ def test_what_changes_no_result_may_be_another(run: Path, change: str) -> None:
         ("stages.0.steps=1", r"stages\.0\.steps=\d+ \(not 1\)"),
         ("augmentation.swap=0.125", r"augmentation\.swap=[0-9.]+ \(not 0\.125\)"),
         ("validation.pairs=1", r"validation\.pairs=\d+ \(not 1\)"),
+        ("data.cohort.annotated_cache=more", r"annotated_cache=null \(not \"a cache\"\)"),
     ],
 )
 def test_what_decides_the_result_is_told(run: Path, change: str, told: str) -> None:

@@ -4,7 +4,6 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jssr.errors import InputError
 from jssr.section import Section
 from jssr.training.run_files import FIGURES_NAME, SETTINGS_NAME
 
@@ -31,12 +30,7 @@ def describe_run(folder: Path) -> Section:
     if latest is None:
         rows.append(("last checkpoint", "none yet"))
     else:
-        try:
-            rows += _checkpoints(read_position(latest))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"The checkpoint '{latest}' is damaged; remove it to go on from the one before."
-            ) from error
+        rows += _checkpoints(read_position(latest))
         rows.append(
             ("make a model", f"{shlex.join(['jssr', 'export', str(folder)])} --output MODEL")
         )

@@ -38,6 +38,7 @@ _STORED_PIXELS = b"\xe0\x7f\x10\x00"
 _DATE_AND_TIME = re.compile(r"\d{8}(\d{6}(?:\.\d+)?)")
 _STEP_TOLERANCE_MM, _STEP_TOLERANCE = 0.1, 0.02
 _SHIFT_TOLERANCE = 0.01
+_ASIDE_TOLERANCE_MM = 1.0
 
 
 def is_dicom(path: Path) -> bool:
@@ -252,7 +253,7 @@ def _check_steps(positions_mm: np.ndarray, normal: np.ndarray, path: Path) -> No
         )
     along = (positions_mm - positions_mm[0]) @ normal / length
     aside = np.linalg.norm(positions_mm - positions_mm[0] - np.outer(along, shift), axis=1)
-    if aside.max() > max(_STEP_TOLERANCE_MM, _SHIFT_TOLERANCE * length):
+    if aside.max() > _ASIDE_TOLERANCE_MM:
         at = positions_mm[aside.argmax()] @ normal
         raise InputError(
             f"'{path}' has a slice {aside.max():.1f} mm beside the others (at {at:.1f} mm); export "

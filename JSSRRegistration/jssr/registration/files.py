@@ -123,7 +123,7 @@ def _naming(moving: Moving, count: int) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if count == 1 or str(moving.path) in str(error):
+        if count == 1:
             raise
         raise type(error)(f"'{moving.path}': {error}") from error
 

@@ -18,9 +18,8 @@ _MAY_DIFFER = {
     "hardware": True,
     "card": True,
     "validation": {"pictures": True},
-    "data": {"cohort": {"cache": True, "annotated_cache": True}},
 }
-"""Fields that change neither what is learned nor which checkpoint is the best; caches may move."""
+"""Where a run is computed and kept and what it is called, none of which says what is learned."""
 _MOST_SHOWN = 8
 _SHORT = 40
 
@@ -49,7 +48,12 @@ def check_same_settings(run: Path, config: TrainingConfig) -> None:
 
 
 def _deciding(config: TrainingConfig) -> dict[str, Any]:
-    return config.model_dump(mode="json", exclude=_MAY_DIFFER)
+    values = config.model_dump(mode="json", exclude=_MAY_DIFFER)
+    cohort = values["data"]["cohort"]
+    for name in ("cache", "annotated_cache"):
+        # A cache may have been moved, but one more or less teaches something else.
+        cohort[name] = cohort[name] and "a cache"
+    return values
 
 
 def _differences(before: Any, now: Any, field: str) -> Iterator[str]:

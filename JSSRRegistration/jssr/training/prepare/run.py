@@ -120,21 +120,15 @@ def _one(
 
 def _finished(cache: Path, rows: list[ScanRow], spacing_mm: float) -> CachedPatient | None:
     path = cache / patient_key(rows[0].patient) / _DONE_NAME
-    if not path.is_file():
-        return None
-    record = json.loads(path.read_text("utf-8"))
-    if record["of"] != _fingerprint(rows, spacing_mm):
-        return None
-    patient = patient_from_json(record["patient"])
-    return patient if _is_whole(cache, patient) else None
-
-
-def _is_whole(cache: Path, patient: CachedPatient) -> bool:
-    names = [name for scan in patient.scans for name in (scan.image, scan.labels) if name]
     try:
-        return all(open_volume(cache, name).shape == patient.shape_zyx for name in names)
-    except (OSError, ValueError):
-        return False
+        record = json.loads(path.read_text("utf-8"))
+        patient = patient_from_json(record["patient"])
+        names = [name for scan in patient.scans for name in (scan.image, scan.labels) if name]
+        whole = all(open_volume(cache, name).shape == patient.shape_zyx for name in names)
+        unchanged = record["of"] == _fingerprint(rows, spacing_mm)
+    except (OSError, ValueError, KeyError, TypeError):  # missing, cut short or damaged
+        return None
+    return patient if whole and unchanged else None
 
 
 def _fingerprint(rows: list[ScanRow], spacing_mm: float) -> str:
